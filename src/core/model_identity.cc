@@ -1,0 +1,28 @@
+#include "core/model_identity.h"
+
+#include <cmath>
+
+namespace nearfar {
+
+std::string Difference(const ModelIdentity& a, const ModelIdentity& b) {
+  std::string difference;
+  const auto compare = [&](const char* field, const std::string& left, const std::string& right) {
+    if (left != right) {
+      difference += (difference.empty() ? "" : "; ") + std::string(field) + ": " + left + " ≠ " + right;
+    }
+  };
+  const auto size_text = [](Size size) {
+    return std::to_string(size.width) + "x" + std::to_string(size.height);
+  };
+  compare("hash", a.hash, b.hash);
+  compare("preprocessing", a.preprocessing, b.preprocessing);
+  compare("nms", a.nms, b.nms);
+  compare("label map", a.label_map, b.label_map);
+  compare("input", size_text(a.input), size_text(b.input));
+  if (std::abs(a.score_floor - b.score_floor) > 1e-9) {
+    compare("score floor", std::to_string(a.score_floor), std::to_string(b.score_floor));
+  }
+  return difference;
+}
+
+}  // namespace nearfar

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "core/geometry.h"
+
+namespace nearfar {
+
+/// All that decides which boxes a detector gives for an image. Two recordings with equal identities
+/// can stand for each other; a discriminator is valid for the identity that it was fitted on.
+struct ModelIdentity {
+  std::string name;           ///< package or file name; for people, not compared
+  std::string version;        ///< version folder of the package; for people, not compared
+  std::string hash;           ///< first 16 hex digits of the model file's SHA-256; empty = unknown
+  std::string preprocessing;  ///< canonical text of resize, channel order, normalisation
+  std::string nms;            ///< canonical text of the NMS settings, or "none" before NMS
+  double score_floor = 0.01;  ///< boxes scored below were dropped
+  std::string label_map;      ///< version of the synonyms in force
+  Size input;                 ///< network input in px; 0×0 = imported boxes, unknown
+
+  friend bool operator==(const ModelIdentity&, const ModelIdentity&) = default;
+};
+
+/// What differs between two identities, as "hash: a ≠ b; input: ..." over the compared fields;
+/// empty when one may stand for the other.
+std::string Difference(const ModelIdentity& a, const ModelIdentity& b);
+
+}  // namespace nearfar
