@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/verb.h"
+#include "core/clock.h"
+#include "core/expected.h"
+
+namespace nearfar::cli {
+
+/// Says one line on stderr: "nearfar: TEXT".
+void Say(std::string_view text);
+
+/// Says why the verb stops and gives the exit status that fits the error.
+int Stop(const Error& error);
+
+/// True once the user has pressed Ctrl-C (SIGINT) or the process was asked to end (SIGTERM). A second
+/// Ctrl-C ends it at once. WatchForInterrupt installs the handlers.
+void WatchForInterrupt();
+bool Interrupted();
+
+/// Shows how far a long job is, with rate and time left, on stderr: a line that renews itself, only
+/// where stderr is a terminal, and only for jobs of more than two seconds. Not thread-safe.
+class Progress {
+ public:
+  /// @param what   what is being done, e.g. "recording"
+  /// @param total  number of pieces, where known
+  Progress(std::string what, std::optional<std::uint64_t> total);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void Advance(std::uint64_t pieces = 1);
+
+ private:
+  void Draw();
+
+  std::string what_;
+  std::optional<std::uint64_t> total_;
+  bool visible_;
+  bool drawn_ = false;
+  std::uint64_t done_ = 0;
+  TimePoint start_;
+  TimePoint last_drawn_;
+};
+
+/// A table in plain text: columns padded, numbers to the right, two spaces between columns.
+std::string FormatTable(const std::vector<std::string>& header,
+                        const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace nearfar::cli
