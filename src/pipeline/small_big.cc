@@ -1,0 +1,323 @@
+#include "pipeline/small_big.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "core/rng.h"
+
+namespace nearfar {
+namespace {
+
+constexpr LinkId kFar{1};
+
+std::string Milliseconds(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) +
+         " ms";
+}
+
+}  // namespace
+
+Expected<void> Validate(const SmallBigPlannerOptions& options) {
+  const auto wrong = [](const std::string& what) { return Fail(ErrorCode::kInvalidInput, what); };
+  if (options.deadline <= Duration::zero()) {
+    return wrong("deadline: must be longer than 0");
+  }
+  if (options.max_uploads < 1) {
+    return wrong("max_uploads: must be at least 1, is " + std::to_string(options.max_uploads));
+  }
+  if (options.first_backoff <= Duration::zero() || options.last_backoff < options.first_backoff) {
+    return wrong("first_backoff, last_backoff: must be longer than 0 and not shrink");
+  }
+  const auto is_score = [](float score) { return score >= 0 && score <= 1; };
+  if (!is_score(options.score_threshold) ||
+      !std::all_of(options.class_thresholds.begin(), options.class_thresholds.end(), is_score)) {
+    return wrong("score thresholds: must lie in [0, 1]");
+  }
+  return {};
+}
+
+SmallBigPlanner::SmallBigPlanner(SmallBigPlannerOptions options,
+                                 std::unique_ptr<Discriminator> discriminator,
+                                 std::unique_ptr<UploadPolicy> policy)
+    : options_(std::move(options)),
+      discriminator_(std::move(discriminator)),
+      policy_(std::move(policy)) {
+  assert(Validate(options_) && discriminator_ && policy_);
+}
+
+Actions SmallBigPlanner::Step(const Event& event) {
+  Actions actions;
+  std::visit(
+      [&](const auto& e) {
+        On(e, actions);
+        DispatchUploads(e.now, actions);
+        EmitFinished(e.now, actions);
+      },
+      event);
+  return actions;
+}
+
+// Step 1: the captured image goes to the small model.
+void SmallBigPlanner::On(const FrameArrived& event, Actions& actions) {
+  FrameState& state = frames_[event.frame];
+  state.near_request = NextRequest();
+  state.captured = event.captured;
+  state.features = event.features;
+  state.upload_bytes = event.upload_bytes;
+  state.record.frame = event.frame;
+  state.record.source = event.source;
+  state.record.name = event.name;
+  state.record.size = event.size;
+  state.record.captured_at = event.captured_at;
+  frame_of_[state.near_request] = event.frame;
+  actions.push_back(
+      Infer{state.near_request, event.frame, kWholeFrame, WholeOf(event.size)});
+}
+
+void SmallBigPlanner::On(const FrameBroken& event, Actions& /*actions*/) {
+  FrameState& state = frames_[event.frame];
+  state.captured = event.now;
+  state.stage = Stage::kFinished;
+  state.record.frame = event.frame;
+  state.record.source = event.source;
+  state.record.name = event.name;
+  state.record.status = FrameStatus::kUnreadable;
+  state.record.reason = event.reason;
+}
+
+void SmallBigPlanner::On(const ReplyArrived& event, Actions& actions) {
+  const RequestId request = event.answer.request;
+  if (const auto late = late_.find(request); late != late_.end()) {
+    --link_.in_flight;
+    if (event.answer.ok()) {
+      NoteSuccess();
+    }
+    TakeLateAnswer(late->second, event.answer, actions);
+    late_.erase(late);
+    return;
+  }
+  const auto open = frame_of_.find(request);
+  if (open == frame_of_.end()) {
+    return;  // answered before, or never asked
+  }
+  FrameState& state = frames_.at(open->second);
+  frame_of_.erase(open);
+  if (request == state.near_request) {
+    TakeNearAnswer(state, event.answer, event.now, actions);
+  } else {
+    --link_.in_flight;
+    TakeFarAnswer(state, event.answer, event.now, actions);
+  }
+}
+
+void SmallBigPlanner::On(const TimerFired& event, Actions& /*actions*/) {
+  bool missed = false;
+  for (auto& [frame, state] : frames_) {
+    if (state.stage != Stage::kUploaded || state.deadline > event.now) {
+      continue;
+    }
+    missed = true;
+    frame_of_.erase(state.far_request);
+    late_[state.far_request] = {frame,
+                                state.record.name,
+                                state.record.size,
+                                state.features,
+                                state.near_ok ? state.record.answers.front().detections : Detections{},
+                                state.record.verdicts.front().upload_probability};
+    Degrade(state, "deadline-exceeded: no far answer within " + Milliseconds(options_.deadline));
+  }
+  if (missed) {
+    NoteFailure("no answer within " + Milliseconds(options_.deadline), event.now);
+  }
+}
+
+void SmallBigPlanner::On(const NodeChanged& event, Actions& /*actions*/) {
+  if (event.ready) {
+    NoteSuccess();
+  } else {
+    NoteFailure("the node says that it is not ready", event.now);
+  }
+}
+
+void SmallBigPlanner::On(const LinkChanged& event, Actions& /*actions*/) {
+  link_.bytes_per_second = event.bytes_per_second;
+  link_.round_trip = event.round_trip;
+}
+
+// Steps 2, 3, and 4 or 6: the preliminary result is judged; easy ends here, difficult is uploaded.
+void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, TimePoint now,
+                                     Actions& /*actions*/) {
+  state.near_ok = answer.ok();
+  state.record.answers.push_back(answer);
+
+  Verdict verdict;
+  verdict.rect = WholeOf(state.record.size);
+  verdict.discriminator = discriminator_->name() + " " + discriminator_->version();
+  verdict.policy = policy_->name() + " " + policy_->version();
+  if (state.near_ok) {
+    const Evidence evidence{answer.detections, state.record.size, state.features,
+                            HashText(state.record.name)};
+    const Gain gain = discriminator_->Judge(evidence, /*explain=*/true);
+    UploadCost cost{state.upload_bytes, link_.round_trip};
+    if (link_.bytes_per_second > 0) {
+      cost.time += FromMilliseconds(1e3 * static_cast<double>(state.upload_bytes) /
+                                    link_.bytes_per_second);
+    }
+    const UploadChoice choice = policy_->Choose(gain, cost, now);
+    verdict.score = gain.score;
+    verdict.threshold = choice.threshold;
+    verdict.upload_probability = choice.probability;
+    verdict.difficult = gain.difficult;
+    verdict.uploaded = choice.upload;
+    verdict.reason = gain.reason;
+  } else {
+    verdict.difficult = true;
+    verdict.uploaded = true;
+    verdict.upload_probability = 1;
+    verdict.reason = "the near model failed";
+  }
+  const bool wanted = verdict.uploaded;
+  verdict.uploaded = false;  // until it is sent
+  state.record.verdicts.push_back(std::move(verdict));
+
+  if (wanted && options_.has_far) {
+    state.stage = Stage::kWaitsForSlot;
+    waiting_.push_back(state.record.frame);
+  } else if (state.near_ok) {
+    Finish(state, answer.detections, kNear);
+  } else {
+    Degrade(state, "there is no far model");
+  }
+}
+
+// Step 5: the output of the big model is the final result.
+void SmallBigPlanner::TakeFarAnswer(FrameState& state, const Answer& answer, TimePoint now,
+                                    Actions& /*actions*/) {
+  state.record.answers.push_back(answer);
+  if (!answer.ok()) {
+    NoteFailure(answer.error_code + ": " + answer.error, now);
+    Degrade(state, answer.error_code + ": " + answer.error);
+    return;
+  }
+  NoteSuccess();
+  policy_->Observe({answer.bytes_up + answer.bytes_down, answer.total}, now);
+  if (state.near_ok) {
+    const Verdict& verdict = state.record.verdicts.front();
+    ObserveFar({state.record.frame, state.record.name, state.record.size, state.features,
+                state.record.answers.front().detections, verdict.upload_probability},
+               answer.detections);
+  } else {
+    state.record.status = FrameStatus::kDegraded;
+    state.record.reason = "the near model failed: " + state.record.answers.front().error;
+  }
+  Finish(state, answer.detections, answer.link);
+}
+
+void SmallBigPlanner::TakeLateAnswer(const LateRequest& late, const Answer& answer,
+                                     Actions& actions) {
+  actions.push_back(EmitOutcome{{late.frame, OutcomeKind::kLate, answer}});
+  if (answer.ok()) {
+    ObserveFar(late, answer.detections);
+  }
+}
+
+void SmallBigPlanner::ObserveFar(const LateRequest& context, const Detections& far) {
+  const Evidence evidence{context.near, context.size, context.features, HashText(context.name)};
+  discriminator_->Observe(evidence, {context.near, far, context.upload_probability});
+}
+
+bool SmallBigPlanner::LinkRests(TimePoint now) const {
+  return link_.failures > 0 && now < link_.retry_at;
+}
+
+bool SmallBigPlanner::LinkHasRoom() const {
+  return link_.in_flight < (link_.failures > 0 ? 1 : options_.max_uploads);
+}
+
+void SmallBigPlanner::DispatchUploads(TimePoint now, Actions& actions) {
+  while (!waiting_.empty()) {
+    FrameState& state = frames_.at(waiting_.front());
+    if (LinkRests(now)) {
+      Degrade(state, "the far node rests after " + std::to_string(link_.failures) +
+                         " failure(s), next try in " + Milliseconds(link_.retry_at - now) +
+                         " (last: " + link_.last_error + ")");
+      waiting_.pop_front();
+      continue;
+    }
+    if (!LinkHasRoom()) {
+      return;
+    }
+    waiting_.pop_front();
+    state.stage = Stage::kUploaded;
+    state.far_request = NextRequest();
+    state.deadline = now + options_.deadline;
+    state.record.verdicts.front().uploaded = true;
+    frame_of_[state.far_request] = state.record.frame;
+    ++link_.in_flight;
+    actions.push_back(Send{state.far_request,
+                           state.record.frame,
+                           kWholeFrame,
+                           WholeOf(state.record.size),
+                           kFar,
+                           state.deadline,
+                           {state.upload_bytes, link_.round_trip}});
+    actions.push_back(WakeAt{state.deadline});
+  }
+}
+
+void SmallBigPlanner::NoteFailure(const std::string& what, TimePoint now) {
+  link_.last_error = what;
+  // Failures of uploads sent before the link was seen to be ill count once.
+  if (link_.failures > 0 && now < link_.retry_at) {
+    return;
+  }
+  ++link_.failures;
+  Duration pause = options_.first_backoff;
+  for (int i = 1; i < link_.failures && pause < options_.last_backoff; ++i) {
+    pause *= 2;
+  }
+  link_.retry_at = now + std::min(pause, options_.last_backoff);
+}
+
+void SmallBigPlanner::NoteSuccess() { link_.failures = 0; }
+
+void SmallBigPlanner::Degrade(FrameState& state, const std::string& reason) {
+  state.record.reason = reason;
+  if (!state.near_ok) {
+    state.record.status = FrameStatus::kFailed;
+    state.record.reason = "the near model failed: " + state.record.answers.front().error +
+                          "; and no far answer: " + reason;
+    state.stage = Stage::kFinished;
+    return;
+  }
+  state.record.status = FrameStatus::kDegraded;
+  Finish(state, state.record.answers.front().detections, kNear);
+}
+
+void SmallBigPlanner::Finish(FrameState& state, const Detections& detections, LinkId from) {
+  for (const Detection& detection : detections) {
+    const auto label = static_cast<std::size_t>(detection.label);
+    const float threshold = label < options_.class_thresholds.size()
+                                ? options_.class_thresholds[label]
+                                : options_.score_threshold;
+    if (detection.score >= threshold) {
+      state.record.detections.push_back(detection);
+    }
+  }
+  state.record.provenance.assign(state.record.detections.size(), from);
+  state.stage = Stage::kFinished;
+}
+
+void SmallBigPlanner::EmitFinished(TimePoint now, Actions& actions) {
+  while (!frames_.empty() && frames_.begin()->first == FrameId{next_due_} &&
+         frames_.begin()->second.stage == Stage::kFinished) {
+    FrameState& state = frames_.begin()->second;
+    state.record.total = now - state.captured;
+    actions.push_back(Emit{std::move(state.record)});
+    frames_.erase(frames_.begin());
+    ++next_due_;
+  }
+}
+
+}  // namespace nearfar

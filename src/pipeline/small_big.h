@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/expected.h"
+#include "discriminate/discriminator.h"
+#include "discriminate/upload_policy.h"
+#include "pipeline/planner.h"
+
+namespace nearfar {
+
+/// How the small-big planner treats its one far link.
+struct SmallBigPlannerOptions {
+  bool has_far = true;          ///< false: every verdict is noted and every near answer stands
+  Duration deadline = std::chrono::seconds(5);  ///< wait for a far answer, from its sending; > 0
+  int max_uploads = 4;          ///< sent and unanswered at the same time; further ones wait; >= 1
+  Duration first_backoff = std::chrono::milliseconds(250);  ///< pause after a failure; doubles; > 0
+  Duration last_backoff = std::chrono::seconds(30);         ///< longest pause; >= first_backoff
+  float score_threshold = 0.01F;  ///< boxes below do not enter the result; [0, 1]
+  std::vector<float> class_thresholds;  ///< by label, instead of score_threshold; may be shorter
+
+  friend bool operator==(const SmallBigPlannerOptions&, const SmallBigPlannerOptions&) = default;
+};
+
+/// Errors: kInvalidInput, naming the field.
+Expected<void> Validate(const SmallBigPlannerOptions& options);
+
+/// The small-big system [SmallBig §III]: every image goes through the near model; the discriminator
+/// judges its raw boxes; easy images keep the near answer (steps 1-2-3-6), difficult ones are
+/// uploaded and get the far one (steps 1-2-3-4-5-6). One region, the whole frame; one far link.
+///
+/// Beyond the paper: every frame ends exactly once and in order, whatever the far side does. A far
+/// answer that fails or misses its deadline leaves the near answer, marked degraded; the link then
+/// rests for a backoff that doubles with every failure, during which difficult images stay near; when
+/// it has passed, one upload goes out as a probe, and its success opens the link again.
+class SmallBigPlanner final : public Planner {
+ public:
+  /// REQUIRES: Validate(options), both policies not null.
+  SmallBigPlanner(SmallBigPlannerOptions options, std::unique_ptr<Discriminator> discriminator,
+                  std::unique_ptr<UploadPolicy> policy);
+
+  Actions Step(const Event& event) override;
+  bool needs_brenner() const override { return discriminator_->needs_brenner(); }
+  bool needs_jpeg_bytes() const override { return discriminator_->needs_jpeg_bytes(); }
+
+  /// Frames that have arrived and are not yet emitted.
+  std::size_t frames_in_flight() const { return frames_.size(); }
+
+ private:
+  enum class Stage { kAsksNear, kWaitsForSlot, kUploaded, kFinished };
+
+  /// One frame from arrival to emission.
+  struct FrameState {
+    Stage stage = Stage::kAsksNear;
+    RequestId near_request{};
+    RequestId far_request{};
+    TimePoint captured{};
+    TimePoint deadline{};
+    PixelFeatures features;
+    std::int64_t upload_bytes = 0;
+    bool near_ok = false;
+    FrameRecord record;  ///< answers[0] is the near one, once it has come
+  };
+
+  /// A far answer that may still come for a frame already emitted without it.
+  struct LateRequest {
+    FrameId frame{};
+    std::string name;
+    Size size;
+    PixelFeatures features;
+    Detections near;
+    double upload_probability = 1;
+  };
+
+  /// What is known of the far link.
+  struct LinkState {
+    int in_flight = 0;
+    int failures = 0;           ///< in a row
+    TimePoint retry_at{};       ///< no upload before, while failures > 0
+    std::string last_error;
+    double bytes_per_second = 0;  ///< 0 = not measured
+    Duration round_trip{};
+  };
+
+  void On(const FrameArrived& event, Actions& actions);
+  void On(const FrameBroken& event, Actions& actions);
+  void On(const ReplyArrived& event, Actions& actions);
+  void On(const TimerFired& event, Actions& actions);
+  void On(const NodeChanged& event, Actions& actions);
+  void On(const LinkChanged& event, Actions& actions);
+
+  void TakeNearAnswer(FrameState& state, const Answer& answer, TimePoint now, Actions& actions);
+  void TakeFarAnswer(FrameState& state, const Answer& answer, TimePoint now, Actions& actions);
+  void TakeLateAnswer(const LateRequest& late, const Answer& answer, Actions& actions);
+  /// Sends waiting uploads while the link has room, or gives them up while it rests.
+  void DispatchUploads(TimePoint now, Actions& actions);
+  /// True when the link accepts no upload at this time.
+  bool LinkRests(TimePoint now) const;
+  /// Room for one more upload: all of max_uploads when the link is well, one probe when it is not.
+  bool LinkHasRoom() const;
+  /// Starts or lengthens the rest of the link; failures during a rest count once.
+  void NoteFailure(const std::string& what, TimePoint now);
+  void NoteSuccess();
+  /// Ends a frame with the near answer because the far one was wanted and is not to be had.
+  void Degrade(FrameState& state, const std::string& reason);
+  /// Ends a frame with these boxes.
+  void Finish(FrameState& state, const Detections& detections, LinkId from);
+  void ObserveFar(const LateRequest& context, const Detections& far);
+  void EmitFinished(TimePoint now, Actions& actions);
+
+  RequestId NextRequest() { return RequestId{next_request_++}; }
+
+  SmallBigPlannerOptions options_;
+  std::unique_ptr<Discriminator> discriminator_;
+  std::unique_ptr<UploadPolicy> policy_;
+  std::map<FrameId, FrameState> frames_;          ///< arrived, not emitted
+  std::uint64_t next_due_ = 0;                    ///< frame to be emitted next
+  std::map<RequestId, FrameId> frame_of_;         ///< open requests of frames in frames_
+  std::map<RequestId, LateRequest> late_;         ///< open far requests of frames already emitted
+  std::deque<FrameId> waiting_;                   ///< difficult frames without an upload slot
+  LinkState link_;
+  std::uint64_t next_request_ = 1;
+};
+
+}  // namespace nearfar

@@ -1,0 +1,399 @@
+#include "pipeline/small_big.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include <gmock/gmock.h>
+
+#include "core/rng.h"
+
+namespace nearfar {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr Size kImage{100, 100};
+
+/// Says "difficult" where the near model found more than one box, and counts what it is taught.
+class CountDiscriminator final : public Discriminator {
+ public:
+  explicit CountDiscriminator(int* observed = nullptr) : observed_(observed) {}
+  std::string name() const override { return "count"; }
+  std::string version() const override { return "1"; }
+  double natural_threshold() const override { return 1; }
+  Gain Judge(const Evidence& evidence, bool /*explain*/) const override {
+    const auto count = static_cast<double>(evidence.raw.size());
+    return {count, count > 1, "counted"};
+  }
+  void Observe(const Evidence& /*evidence*/, const GainOutcome& /*outcome*/) override {
+    if (observed_ != nullptr) {
+      ++*observed_;
+    }
+  }
+
+ private:
+  int* observed_;
+};
+
+Detections Boxes(int count, float score = 0.9F) {
+  Detections boxes;
+  for (int i = 0; i < count; ++i) {
+    const auto x = static_cast<float>(10 * i);
+    boxes.push_back({{x, 0, x + 8, 8}, score, 0});
+  }
+  return boxes;
+}
+
+/// The world around a planner, moved by hand: keeps what was asked for and what was emitted.
+class World {
+ public:
+  explicit World(SmallBigPlannerOptions options = {}, int* observed = nullptr)
+      : planner(options, std::make_unique<CountDiscriminator>(observed),
+                std::make_unique<ThresholdPolicy>()) {}
+
+  void Step(const Event& event) {
+    for (const Action& action : planner.Step(event)) {
+      if (const auto* infer = std::get_if<Infer>(&action)) {
+        infers[infer->frame] = *infer;
+      } else if (const auto* send = std::get_if<Send>(&action)) {
+        sends[send->frame] = *send;
+      } else if (const auto* emit = std::get_if<Emit>(&action)) {
+        emitted.push_back(emit->record);
+      } else if (const auto* outcome = std::get_if<EmitOutcome>(&action)) {
+        outcomes.push_back(outcome->record);
+      }
+    }
+  }
+  void Arrive(std::uint64_t frame) {
+    Step(FrameArrived{.now = now,
+                      .frame = FrameId{frame},
+                      .source = "test",
+                      .name = std::to_string(frame),
+                      .size = kImage,
+                      .captured = now,
+                      .upload_bytes = 1000});
+  }
+  void NearFinds(std::uint64_t frame, int count) {
+    Step(ReplyArrived{now, FrameId{frame},
+                      {.request = infers.at(FrameId{frame}).request, .node = "near",
+                       .detections = Boxes(count)}});
+  }
+  void NearFails(std::uint64_t frame) {
+    Step(ReplyArrived{now, FrameId{frame},
+                      {.request = infers.at(FrameId{frame}).request, .node = "near",
+                       .error_code = "internal", .error = "boom"}});
+  }
+  void FarFinds(std::uint64_t frame, int count) {
+    Step(ReplyArrived{now, FrameId{frame},
+                      {.request = sends.at(FrameId{frame}).request, .link = LinkId{1}, .node = "far",
+                       .detections = Boxes(count)}});
+  }
+  void FarFails(std::uint64_t frame) {
+    Step(ReplyArrived{now, FrameId{frame},
+                      {.request = sends.at(FrameId{frame}).request, .link = LinkId{1}, .node = "far",
+                       .error_code = "unavailable", .error = "connection refused"}});
+  }
+  /// A frame whose near answer is `count` boxes, at once.
+  void Take(std::uint64_t frame, int count) {
+    Arrive(frame);
+    NearFinds(frame, count);
+  }
+  bool Sent(std::uint64_t frame) const { return sends.contains(FrameId{frame}); }
+
+  SmallBigPlanner planner;
+  TimePoint now{seconds(100)};
+  std::map<FrameId, Infer> infers;
+  std::map<FrameId, Send> sends;
+  std::vector<FrameRecord> emitted;
+  std::vector<OutcomeRecord> outcomes;
+};
+
+TEST(SmallBig, AnEasyImageKeepsTheNearAnswerAndSendsNothing) {
+  World world;
+  world.Take(0, 1);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_FALSE(world.Sent(0));
+  const FrameRecord& record = world.emitted[0];
+  EXPECT_EQ(record.status, FrameStatus::kOk);
+  EXPECT_EQ(record.detections, Boxes(1));
+  EXPECT_THAT(record.provenance, ElementsAre(kNear));
+  ASSERT_EQ(record.verdicts.size(), 1U);
+  EXPECT_FALSE(record.verdicts[0].uploaded);
+  EXPECT_EQ(record.verdicts[0].upload_probability, 0);
+  EXPECT_EQ(record.verdicts[0].discriminator, "count 1");
+}
+
+TEST(SmallBig, ADifficultImageGetsTheFarAnswerAndKeepsTheNearOneInTheTrace) {
+  int observed = 0;
+  World world({}, &observed);
+  world.Take(0, 2);
+  ASSERT_TRUE(world.Sent(0));
+  EXPECT_THAT(world.emitted, IsEmpty());
+  world.now += milliseconds(30);
+  world.FarFinds(0, 3);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  const FrameRecord& record = world.emitted[0];
+  EXPECT_EQ(record.status, FrameStatus::kOk);
+  EXPECT_EQ(record.detections, Boxes(3));
+  EXPECT_EQ(record.provenance, std::vector<LinkId>(3, LinkId{1}));
+  EXPECT_EQ(record.answers.size(), 2U);
+  EXPECT_EQ(record.answers[0].detections, Boxes(2));
+  EXPECT_TRUE(record.verdicts[0].uploaded);
+  EXPECT_EQ(record.verdicts[0].upload_probability, 1);
+  EXPECT_EQ(record.total, milliseconds(30));
+  EXPECT_EQ(observed, 1);
+}
+
+TEST(SmallBig, NearWorkGoesOnWhileUploadsAreInFlightAndResultsStayInOrder) {
+  World world;
+  world.Take(0, 2);
+  world.Take(1, 1);
+  world.Take(2, 1);
+  EXPECT_THAT(world.emitted, IsEmpty());  // 1 and 2 are finished but wait for 0
+  world.FarFinds(0, 2);
+  ASSERT_EQ(world.emitted.size(), 3U);
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(world.emitted[i].frame, FrameId{i});
+  }
+}
+
+TEST(SmallBig, UploadsBeyondTheBoundWaitForASlot) {
+  World world({.max_uploads = 2});
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    world.Take(i, 2);
+  }
+  EXPECT_TRUE(world.Sent(1));
+  EXPECT_FALSE(world.Sent(2));
+  world.FarFinds(1, 2);
+  EXPECT_TRUE(world.Sent(2));
+}
+
+TEST(SmallBig, AMissedDeadlineLeavesTheNearAnswerAndTheLateOneBecomesAnOutcome) {
+  int observed = 0;
+  World world({.deadline = milliseconds(500)}, &observed);
+  world.Take(0, 2);
+  world.now += milliseconds(499);
+  world.Step(TimerFired{world.now});
+  EXPECT_THAT(world.emitted, IsEmpty());
+  world.now += milliseconds(1);
+  world.Step(TimerFired{world.now});
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_EQ(world.emitted[0].status, FrameStatus::kDegraded);
+  EXPECT_THAT(world.emitted[0].reason, HasSubstr("no far answer within 500 ms"));
+  EXPECT_EQ(world.emitted[0].detections, Boxes(2));
+  EXPECT_TRUE(world.emitted[0].verdicts[0].uploaded);  // the bytes were spent
+  world.now += seconds(1);
+  world.FarFinds(0, 5);
+  EXPECT_EQ(world.emitted.size(), 1U);
+  ASSERT_EQ(world.outcomes.size(), 1U);
+  EXPECT_EQ(world.outcomes[0].frame, FrameId{0});
+  EXPECT_EQ(world.outcomes[0].answer.detections, Boxes(5));
+  EXPECT_EQ(observed, 1);
+}
+
+TEST(SmallBig, ADeadFarNodeDegradesAndIsTriedAgainAfterABackoffThatDoubles) {
+  World world({.first_backoff = milliseconds(100), .last_backoff = milliseconds(300)});
+  world.Take(0, 2);
+  world.FarFails(0);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_EQ(world.emitted[0].status, FrameStatus::kDegraded);
+  EXPECT_EQ(world.emitted[0].reason, "unavailable: connection refused");
+
+  world.Take(1, 2);  // while the link rests
+  EXPECT_FALSE(world.Sent(1));
+  ASSERT_EQ(world.emitted.size(), 2U);
+  EXPECT_THAT(world.emitted[1].reason, HasSubstr("next try in 100 ms"));
+  EXPECT_TRUE(world.emitted[1].verdicts[0].difficult);
+  EXPECT_FALSE(world.emitted[1].verdicts[0].uploaded);
+
+  world.now += milliseconds(100);
+  world.Take(2, 2);
+  EXPECT_TRUE(world.Sent(2));
+  world.FarFails(2);
+  world.now += milliseconds(199);
+  world.Take(3, 2);
+  EXPECT_FALSE(world.Sent(3));
+  world.now += milliseconds(1);
+  world.Take(4, 2);
+  world.FarFails(4);
+  world.now += milliseconds(300);  // 400 ms would be next, 300 is the longest
+  world.Take(5, 2);
+  EXPECT_TRUE(world.Sent(5));
+}
+
+TEST(SmallBig, AfterARestOneProbeGoesFirstAndItsSuccessOpensTheLink) {
+  World world({.max_uploads = 4, .first_backoff = milliseconds(100)});
+  world.Take(0, 2);
+  world.FarFails(0);
+  world.now += milliseconds(100);
+  world.Take(1, 2);
+  world.Take(2, 2);
+  EXPECT_TRUE(world.Sent(1));
+  EXPECT_FALSE(world.Sent(2));
+  world.FarFinds(1, 3);
+  EXPECT_TRUE(world.Sent(2));
+  world.Take(3, 2);
+  EXPECT_TRUE(world.Sent(3));
+}
+
+TEST(SmallBig, WaitingUploadsAreGivenUpWhenTheLinkFails) {
+  World world({.max_uploads = 1});
+  world.Take(0, 2);
+  world.Take(1, 2);
+  world.FarFails(0);
+  ASSERT_EQ(world.emitted.size(), 2U);
+  EXPECT_EQ(world.emitted[1].status, FrameStatus::kDegraded);
+}
+
+TEST(SmallBig, RepliesThatComeTwiceOrToNobodyAreIgnored) {
+  World world;
+  world.Take(0, 2);
+  world.FarFinds(0, 3);
+  world.FarFinds(0, 4);
+  world.NearFinds(0, 1);
+  world.Step(ReplyArrived{world.now, FrameId{7}, {.request = RequestId{999}}});
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_EQ(world.emitted[0].detections, Boxes(3));
+}
+
+TEST(SmallBig, AnUnreadableImageTakesItsTurn) {
+  World world;
+  world.Take(0, 2);
+  world.Step(FrameBroken{world.now, FrameId{1}, "test", "broken", "not a JPEG"});
+  EXPECT_THAT(world.emitted, IsEmpty());
+  world.FarFinds(0, 2);
+  ASSERT_EQ(world.emitted.size(), 2U);
+  EXPECT_EQ(world.emitted[1].status, FrameStatus::kUnreadable);
+  EXPECT_EQ(world.emitted[1].reason, "not a JPEG");
+}
+
+TEST(SmallBig, ANearModelThatFailsIsCoveredByTheFarOne) {
+  World world;
+  world.Arrive(0);
+  world.NearFails(0);
+  ASSERT_TRUE(world.Sent(0));
+  world.FarFinds(0, 2);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_EQ(world.emitted[0].status, FrameStatus::kDegraded);
+  EXPECT_EQ(world.emitted[0].detections, Boxes(2));
+}
+
+TEST(SmallBig, WithoutAnyAnswerTheFrameIsMarkedFailed) {
+  World world;
+  world.Arrive(0);
+  world.NearFails(0);
+  world.FarFails(0);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_EQ(world.emitted[0].status, FrameStatus::kFailed);
+  EXPECT_THAT(world.emitted[0].reason, HasSubstr("boom"));
+  EXPECT_THAT(world.emitted[0].reason, HasSubstr("connection refused"));
+}
+
+TEST(SmallBig, WithoutAFarNodeVerdictsAreNotedAndNearAnswersStand) {
+  World world({.has_far = false});
+  world.Take(0, 2);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_EQ(world.emitted[0].status, FrameStatus::kOk);
+  EXPECT_TRUE(world.emitted[0].verdicts[0].difficult);
+  EXPECT_FALSE(world.emitted[0].verdicts[0].uploaded);
+}
+
+TEST(SmallBig, ResultsHoldTheBoxesAboveTheirClassesThreshold) {
+  World world({.score_threshold = 0.5F, .class_thresholds = {0.95F}});
+  world.Take(0, 1);  // one box of class 0, score .9
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_THAT(world.emitted[0].detections, IsEmpty());
+  EXPECT_EQ(world.emitted[0].answers[0].detections.size(), 1U);
+}
+
+TEST(SmallBig, ANodeThatSaysItIsReadyIsUsedAtOnce) {
+  World world({.first_backoff = seconds(10)});
+  world.Take(0, 2);
+  world.FarFails(0);
+  world.Step(NodeChanged{world.now, LinkId{1}, true, "far"});
+  world.Take(1, 2);
+  EXPECT_TRUE(world.Sent(1));
+}
+
+TEST(SmallBig, OptionsThatCannotWorkAreNamed) {
+  EXPECT_TRUE(Validate(SmallBigPlannerOptions{}));
+  EXPECT_THAT(Validate(SmallBigPlannerOptions{.deadline = Duration::zero()}).error().message,
+              HasSubstr("deadline"));
+  EXPECT_THAT(Validate(SmallBigPlannerOptions{.max_uploads = 0}).error().message,
+              HasSubstr("max_uploads"));
+  EXPECT_THAT(Validate(SmallBigPlannerOptions{.score_threshold = 2}).error().message,
+              HasSubstr("score"));
+}
+
+// The property that a user relies on, under a far side that answers, fails, stalls or repeats itself
+// at random: one result per frame, in order, and nothing left behind.
+TEST(SmallBig, EveryFrameEndsExactlyOnceAndInOrderWhateverTheFarSideDoes) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    Rng rng(seed);
+    World world({.deadline = milliseconds(50),
+                 .max_uploads = 3,
+                 .first_backoff = milliseconds(10),
+                 .last_backoff = milliseconds(80)});
+    constexpr std::uint64_t kFrames = 60;
+    std::uint64_t arrived = 0;
+    std::vector<std::uint64_t> near_open;
+    std::vector<std::uint64_t> far_open;
+    const auto take = [&](std::vector<std::uint64_t>& open) {
+      const auto i = static_cast<std::size_t>(rng.Below(open.size()));
+      const std::uint64_t frame = open[i];
+      open.erase(open.begin() + static_cast<std::ptrdiff_t>(i));
+      return frame;
+    };
+    std::map<FrameId, bool> seen_send;
+    while (world.emitted.size() < kFrames) {
+      world.now += milliseconds(rng.Below(20));
+      switch (rng.Below(5)) {
+        case 0:
+          if (arrived < kFrames) {
+            world.Arrive(arrived);
+            near_open.push_back(arrived++);
+          }
+          break;
+        case 1:
+          if (!near_open.empty()) {
+            world.NearFinds(take(near_open), static_cast<int>(rng.Below(4)));
+          }
+          break;
+        case 2:
+        case 3:
+          if (!far_open.empty()) {
+            const std::uint64_t frame = take(far_open);
+            rng.Chance(0.5) ? world.FarFinds(frame, 1) : world.FarFails(frame);
+            if (rng.Chance(0.1)) {
+              world.FarFinds(frame, 2);  // twice
+            }
+          }
+          break;
+        default:
+          world.Step(TimerFired{world.now});
+      }
+      for (const auto& [frame, send] : world.sends) {
+        if (!seen_send[frame]) {
+          seen_send[frame] = true;
+          far_open.push_back(ToNumber(frame));
+        }
+      }
+    }
+    while (!far_open.empty()) {
+      world.FarFinds(take(far_open), 1);
+    }
+    ASSERT_EQ(world.emitted.size(), kFrames);
+    for (std::uint64_t i = 0; i < kFrames; ++i) {
+      ASSERT_EQ(world.emitted[i].frame, FrameId{i}) << "seed " << seed;
+    }
+    EXPECT_EQ(world.planner.frames_in_flight(), 0U);
+  }
+}
+
+}  // namespace
+}  // namespace nearfar
