@@ -46,8 +46,9 @@ inline double ToMilliseconds(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
+/// The nearest whole nanosecond.
 inline Duration FromMilliseconds(double milliseconds) {
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(milliseconds));
+  return std::chrono::round<Duration>(std::chrono::duration<double, std::milli>(milliseconds));
 }
 
 }  // namespace nearfar
