@@ -1,0 +1,90 @@
+#include "adapters/image/annotate.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <opencv2/imgproc.hpp>
+
+namespace nearfar {
+namespace {
+
+const cv::Scalar kNearColour(0, 140, 255);  // orange
+const cv::Scalar kFarColour(255, 110, 20);  // blue
+const cv::Scalar kBlack(0, 0, 0);
+const cv::Scalar kWhite(255, 255, 255);
+constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
+
+struct Pen {
+  int line = 1;
+  double letters = 0.4;
+  int padding = 2;
+};
+
+Pen PenFor(Size size) {
+  const double side = std::max(size.width, size.height);
+  return {std::max(1, static_cast<int>(side / 320)), std::clamp(side / 1400, 0.38, 3.0),
+          std::max(2, static_cast<int>(side / 320))};
+}
+
+/// Draws text on a filled tag whose lower left corner is `anchor`, moved to stay inside the canvas.
+void DrawTag(cv::Mat& canvas, const std::string& text, cv::Point anchor, const cv::Scalar& fill,
+             const cv::Scalar& ink, const Pen& pen) {
+  int baseline = 0;
+  const int stroke = pen.letters > 0.8 ? 2 : 1;
+  const cv::Size extent = cv::getTextSize(text, kFont, pen.letters, stroke, &baseline);
+  const int width = extent.width + 2 * pen.padding;
+  const int height = extent.height + baseline + pen.padding;
+  const int x = std::max(0, std::min(anchor.x, canvas.cols - width));
+  const int y = std::max(0, std::min(anchor.y - height, canvas.rows - height));
+  cv::rectangle(canvas, cv::Rect(x, y, width, height), fill, cv::FILLED);
+  cv::putText(canvas, text, {x + pen.padding, y + height - baseline}, kFont, pen.letters, ink,
+              stroke, cv::LINE_AA);
+}
+
+std::string TagText(const Detection& detection, const LabelSpace& classes) {
+  const bool known = detection.label >= 0 && detection.label < classes.size();
+  char score[16];
+  std::snprintf(score, sizeof score, " %.2f", static_cast<double>(detection.score));
+  return (known ? classes.names[static_cast<std::size_t>(detection.label)] : "?") + score;
+}
+
+}  // namespace
+
+Image Annotate(const PixelView& picture, const Detections& detections, const LabelSpace& classes,
+               std::span<const LinkId> provenance, std::string_view caption) {
+  Image annotated(picture.size);
+  if (annotated.empty()) {
+    return annotated;
+  }
+  for (int y = 0; y < picture.size.height; ++y) {
+    std::memcpy(annotated.row(y), picture.row(y), static_cast<std::size_t>(picture.size.width) * 3);
+  }
+  cv::Mat canvas(picture.size.height, picture.size.width, CV_8UC3, annotated.data());
+  const Pen pen = PenFor(picture.size);
+
+  // The surest boxes are drawn last, so their tags stay readable.
+  std::vector<std::size_t> order(detections.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return detections[a].score < detections[b].score;
+  });
+  for (const std::size_t i : order) {
+    const Box box = ClipTo(detections[i].box, picture.size);
+    const bool far = i < provenance.size() && provenance[i] != kNear;
+    const cv::Scalar& colour = far ? kFarColour : kNearColour;
+    const cv::Point top_left(static_cast<int>(box.x1), static_cast<int>(box.y1));
+    const cv::Point bottom_right(static_cast<int>(box.x2), static_cast<int>(box.y2));
+    cv::rectangle(canvas, top_left, bottom_right, colour, pen.line, cv::LINE_AA);
+    DrawTag(canvas, TagText(detections[i], classes), top_left, colour, far ? kWhite : kBlack, pen);
+  }
+  if (!caption.empty()) {
+    DrawTag(canvas, std::string(caption), {0, canvas.rows}, cv::Scalar(40, 40, 40), kWhite, pen);
+  }
+  return annotated;
+}
+
+}  // namespace nearfar
