@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/detection.h"
+#include "core/expected.h"
 #include "core/labels.h"
 #include "data/truth.h"
 #include "eval/average_precision.h"
