@@ -17,9 +17,9 @@
 
 namespace nearfar {
 
-/// Reads the members of one JSON object into typed fields and remembers the first member that is not
-/// what it should be. `Json` is nlohmann::json or a type of the same interface: the library itself
-/// stays in the .cc files that parse. The counterpart of JsonWriter.
+/// Reads the members of one JSON object into typed fields and remembers the first member that is
+/// not what it should be. `Json` is nlohmann::json or a type of the same interface: the library
+/// itself stays in the .cc files that parse. The counterpart of JsonWriter.
 template <typename Json>
 class JsonFields {
  public:
@@ -74,8 +74,8 @@ class JsonFields {
     return ": expected a number";
   }
   template <std::integral Integer>
-    requires(!std::same_as<Integer, bool>)
-  static std::string ReadValue(const Json& json, Integer& value) {
+  requires(!std::same_as<Integer, bool>) static std::string
+      ReadValue(const Json& json, Integer& value) {
     using Limits = std::numeric_limits<Integer>;
     bool fits = false;
     if (json.is_number_unsigned()) {
@@ -97,7 +97,7 @@ class JsonFields {
     return fits ? std::string() : ": expected a whole number in range";
   }
   template <typename Id>
-    requires std::is_enum_v<Id>
+  requires std::is_enum_v<Id>
   static std::string ReadValue(const Json& json, Id& id) {
     std::underlying_type_t<Id> number{};
     std::string error = ReadValue(json, number);
@@ -143,9 +143,8 @@ class JsonFields {
   }
   template <typename T>
   static std::string ReadValue(const Json& json, std::vector<T>& values) {
-    return ReadArray(json, values, [](const Json& element, T& value) {
-      return ReadValue(element, value);
-    });
+    return ReadArray(json, values,
+                     [](const Json& element, T& value) { return ReadValue(element, value); });
   }
 
   /// Reads an array whose elements `read(element, value)` understands.
@@ -166,7 +165,8 @@ class JsonFields {
   /// A member that is an array whose elements `read(element, value)` understands.
   template <typename T, typename ReadElement>
   JsonFields& Read(const char* key, std::vector<T>& values, ReadElement read) {
-    return ReadMemberWith(key, false, [&](const Json& json) { return ReadArray(json, values, read); });
+    return ReadMemberWith(key, false,
+                          [&](const Json& json) { return ReadArray(json, values, read); });
   }
 
  private:

@@ -49,9 +49,9 @@ class JsonWriter {
   void Value(const ModelIdentity& identity);
   /// An array of whatever Value takes.
   template <typename Range>
-    requires requires(const Range& range) { range.begin(); } &&
-             (!std::convertible_to<const Range&, std::string_view>)
-  void Value(const Range& range) {
+  requires requires(const Range& range) {
+    range.begin();
+  } &&(!std::convertible_to<const Range&, std::string_view>)void Value(const Range& range) {
     BeginArray();
     for (const auto& element : range) {
       Value(element);

@@ -4,9 +4,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <utility>
-
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/json_fields.h"
 #include "core/json_writer.h"
@@ -171,9 +170,10 @@ Expected<TraceRecord> ReadRun(const json& object) {
     return Malformed("run", fields.error());
   }
   if (run.schema > kSchema) {
-    return Fail(ErrorCode::kUnsupported,
-                "the trace has schema " + std::to_string(run.schema) + "; this nearfar reads up to " +
-                    std::to_string(kSchema) + ": use the one that wrote it (" + run.program + ")");
+    return Fail(ErrorCode::kUnsupported, "the trace has schema " + std::to_string(run.schema) +
+                                             "; this nearfar reads up to " +
+                                             std::to_string(kSchema) +
+                                             ": use the one that wrote it (" + run.program + ")");
   }
   return run;
 }
@@ -216,7 +216,8 @@ Expected<TraceRecord> ReadOutcome(const json& object) {
   if (!fields.ok()) {
     return Malformed("outcome", fields.error());
   }
-  if (std::string error = ReadName(kind, kOutcomes, "kind of outcome", outcome.kind); !error.empty()) {
+  if (std::string error = ReadName(kind, kOutcomes, "kind of outcome", outcome.kind);
+      !error.empty()) {
     return Malformed("outcome", ".kind: " + error);
   }
   if (const auto member = object.find("answer"); member == object.end()) {
@@ -301,9 +302,10 @@ Expected<Trace> ReadTrace(const std::string& path) {
     }
     const bool is_run = std::holds_alternative<RunRecord>(*record);
     if (is_run == has_run) {
-      return Fail(ErrorCode::kInvalidInput,
-                  at(number) + (is_run ? "a second run record: a trace holds one run, take them apart"
-                                       : "a trace begins with its run record; this one lacks it"));
+      return Fail(
+          ErrorCode::kInvalidInput,
+          at(number) + (is_run ? "a second run record: a trace holds one run, take them apart"
+                               : "a trace begins with its run record; this one lacks it"));
     }
     if (is_run) {
       trace.run = std::get<RunRecord>(std::move(*record));
@@ -319,8 +321,9 @@ Expected<Trace> ReadTrace(const std::string& path) {
                                     std::to_string(number) + ": " + std::strerror(errno));
   }
   if (!has_run) {
-    return Fail(ErrorCode::kInvalidInput,
-                path + " is no trace: it has no run record (`nearfar run` writes one as its first line)");
+    return Fail(
+        ErrorCode::kInvalidInput,
+        path + " is no trace: it has no run record (`nearfar run` writes one as its first line)");
   }
   if (broken_line > 0) {
     trace.remarks.push_back(at(broken_line) + "the last line is cut off: left out");

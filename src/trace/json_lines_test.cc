@@ -1,12 +1,12 @@
 #include "trace/json_lines.h"
 
+#include <gmock/gmock.h>
+
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <string>
-
-#include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace nearfar {
 namespace {
@@ -95,8 +95,10 @@ FrameRecord SomeFrame() {
 
 TEST(TraceLine, ReadsBackEveryField) {
   const TraceRecord records[] = {
-      SomeRun(),   RunRecord{},
-      SomeFrame(), FrameRecord{},
+      SomeRun(),
+      RunRecord{},
+      SomeFrame(),
+      FrameRecord{},
       OutcomeRecord{.frame = FrameId{5}, .kind = OutcomeKind::kAudit, .answer = SomeAnswer()},
       OutcomeRecord{.frame = FrameId{5}, .kind = OutcomeKind::kLoser},
       OutcomeRecord{}};
@@ -110,26 +112,28 @@ TEST(TraceLine, ReadsBackEveryField) {
 }
 
 TEST(TraceLine, ReadsBackEveryStatus) {
-  for (const FrameStatus status : {FrameStatus::kOk, FrameStatus::kDegraded,
-                                   FrameStatus::kUnreadable, FrameStatus::kFailed}) {
+  for (const FrameStatus status :
+       {FrameStatus::kOk, FrameStatus::kDegraded, FrameStatus::kUnreadable, FrameStatus::kFailed}) {
     const FrameRecord frame{.status = status};
     EXPECT_EQ(std::get<FrameRecord>(ParseTraceLine(ToJsonLine(frame)).value()).status, status);
   }
 }
 
 TEST(TraceLine, IsCompactAndHasNumbersInTheirShortestForm) {
-  const OutcomeRecord outcome{
-      .frame = FrameId{7},
-      .answer = {.node = "n", .detections = {{{0.1F, 0, 10, 20.5F}, 0.9F, 3}}, .total = nanoseconds(1'250'000)}};
-  EXPECT_EQ(ToJsonLine(outcome),
-            R"({"type":"outcome","frame":7,"kind":"late","answer":{"request":0,"region":0,"link":0,)"
-            R"("node":"n","detections":[[0.1,0,10,20.5,0.9,3]],"total":1.25,"compute":0,"queued":0,)"
-            R"("queue_length":-1,"bytes_up":0,"bytes_down":0}})");
+  const OutcomeRecord outcome{.frame = FrameId{7},
+                              .answer = {.node = "n",
+                                         .detections = {{{0.1F, 0, 10, 20.5F}, 0.9F, 3}},
+                                         .total = nanoseconds(1'250'000)}};
+  EXPECT_EQ(
+      ToJsonLine(outcome),
+      R"({"type":"outcome","frame":7,"kind":"late","answer":{"request":0,"region":0,"link":0,)"
+      R"("node":"n","detections":[[0.1,0,10,20.5,0.9,3]],"total":1.25,"compute":0,"queued":0,)"
+      R"("queue_length":-1,"bytes_up":0,"bytes_down":0}})");
 }
 
 TEST(TraceLine, IsJsonEvenWhereANameIsNoUtf8) {
-  const char* names[] = {"caf\xE9", "\xC3", "\xE2\x82", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\xC0\xAF",
-                         "ok \xE2\x82\xAC"};
+  const char* names[] = {"caf\xE9",          "\xC3",     "\xE2\x82",       "\xED\xA0\x80",
+                         "\xF5\x80\x80\x80", "\xC0\xAF", "ok \xE2\x82\xAC"};
   for (const char* name : names) {
     const std::string line = ToJsonLine(FrameRecord{.name = name});
     EXPECT_TRUE(nlohmann::json::accept(line)) << line;
@@ -156,10 +160,12 @@ TEST(TraceLine, SaysWhatIsWrongAndWhere) {
       {R"({"type":7})", "the record.type: expected a text"},
       {R"({"type":"recording"})", "type is 'recording'"},
       {R"({"type":"frame"})", "the frame record: has no \"frame\""},
-      {R"({"type":"frame","frame":-1})", "the frame record.frame: expected a whole number in range"},
+      {R"({"type":"frame","frame":-1})",
+       "the frame record.frame: expected a whole number in range"},
       {R"({"type":"frame","frame":1,"status":"fine"})", "'fine' is no status"},
       {R"({"type":"frame","frame":1,"size":[1]})", ".size: expected [width, height]"},
-      {R"({"type":"frame","frame":1,"detections":[[1,2,3,4,0.5,0]]})", "0 entries for 1 detections"},
+      {R"({"type":"frame","frame":1,"detections":[[1,2,3,4,0.5,0]]})",
+       "0 entries for 1 detections"},
       {R"({"type":"frame","frame":1,"answers":[{},{"detections":[[1,2,3,4,0.5,0],[1,2]]}]})",
        ".answers[1].detections[1]: expected [x1, y1, x2, y2, score, label]"},
       {R"({"type":"frame","frame":1,"total":"long"})", ".total: expected a number"},
@@ -200,7 +206,8 @@ TEST(Trace, LeavesOutACutLastLineWithARemark) {
 }
 
 TEST(Trace, NamesABrokenLineInTheMiddle) {
-  const TraceFile file(ToJsonLine(SomeRun()) + "\n{\"type\":\"fra\n" + ToJsonLine(SomeFrame()) + "\n");
+  const TraceFile file(ToJsonLine(SomeRun()) + "\n{\"type\":\"fra\n" + ToJsonLine(SomeFrame()) +
+                       "\n");
   const Expected<Trace> trace = ReadTrace(file.path());
   ASSERT_FALSE(trace);
   EXPECT_THAT(trace.error().message, HasSubstr(file.path() + ":2: "));

@@ -1,0 +1,108 @@
+#include "data/read_truth.h"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace nearfar {
+namespace {
+
+namespace fs = std::filesystem;
+
+enum class Form { kUnknown, kVoc, kCoco, kYolo, kMot, kCsv };
+
+Form FormOfFile(const fs::path& path) {
+  const std::string name = path.filename().string();
+  const std::string extension = path.extension().string();
+  if (extension == ".json") {
+    return Form::kCoco;
+  }
+  if (extension == ".yaml" || extension == ".yml" || name == "classes.txt") {
+    return Form::kYolo;
+  }
+  if (name == "gt.txt" || name == "seqinfo.ini") {
+    return Form::kMot;
+  }
+  if (name.ends_with(".csv") || name.ends_with(".csv.gz")) {
+    return Form::kCsv;
+  }
+  const bool is_list = extension == ".txt" &&
+                       fs::absolute(path).parent_path().parent_path().filename() == "ImageSets";
+  return extension == ".xml" || is_list ? Form::kVoc : Form::kUnknown;
+}
+
+/// True when an entry of the folder fits.
+template <typename Fits>
+bool HasEntry(const fs::path& folder, Fits fits) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (fits(it->path())) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Form FormOfFolder(const fs::path& path) {
+  const auto is_xml = [](const fs::path& file) { return file.extension() == ".xml"; };
+  const auto is_set = [](const fs::path& folder) {
+    return fs::is_directory(folder / "Annotations");
+  };
+  const auto is_instances = [](const fs::path& file) {
+    return file.extension() == ".json" &&
+           (file.filename().string().starts_with("instances") ||
+            file.filename().string().starts_with("_annotations.coco"));
+  };
+  if (is_set(path) || is_set(path / "VOCdevkit")) {
+    return Form::kVoc;
+  }
+  if (fs::exists(path / "seqinfo.ini") || fs::exists(path / "gt" / "gt.txt")) {
+    return Form::kMot;
+  }
+  if (HasEntry(path / "annotations", is_instances) || HasEntry(path, is_instances)) {
+    return Form::kCoco;
+  }
+  for (const char* name :
+       {"data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names", "labels"}) {
+    if (fs::exists(path / name)) {
+      return Form::kYolo;
+    }
+  }
+  return HasEntry(path, is_set) || HasEntry(path, is_xml) ? Form::kVoc : Form::kUnknown;
+}
+
+}  // namespace
+
+Expected<Truth> ReadTruth(const std::string& path, const Synonyms& synonyms,
+                          const TruthOptions& options) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    return Fail(ErrorCode::kNotFound, "there are no annotations at " + path);
+  }
+  // No folder may be read, or it vanishes meanwhile: the one place where the file system throws.
+  try {
+    switch (fs::is_directory(path) ? FormOfFolder(path) : FormOfFile(path)) {
+      case Form::kVoc:
+        return ReadVocTruth(path, synonyms, options);
+      case Form::kCoco:
+        return ReadCocoTruth(path, synonyms);
+      case Form::kYolo:
+        return ReadYoloTruth(path, synonyms, options);
+      case Form::kMot:
+        return ReadMotTruth(path);
+      case Form::kCsv:
+        return ReadCsvTruth(path, synonyms);
+      case Form::kUnknown:
+        break;
+    }
+  } catch (const fs::filesystem_error& failure) {
+    return Fail(ErrorCode::kIo, "cannot read " + path + ": " + failure.what());
+  }
+  return Fail(ErrorCode::kUnsupported,
+              path +
+                  " is no annotation that nearfar knows: name a PASCAL VOC folder (Annotations/), "
+                  "a COCO instances JSON, a YOLO data.yaml, a MOT sequence (seqinfo.ini, gt/) or a "
+                  "CSV image,class,xmin,ymin,xmax,ymax");
+}
+
+}  // namespace nearfar
