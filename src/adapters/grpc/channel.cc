@@ -1,0 +1,40 @@
+#include "adapters/grpc/channel.h"
+
+#include <cstdlib>
+#include <mutex>
+
+#include <grpc/support/log.h>
+
+namespace nearfar {
+
+void QuietTransport() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    if (std::getenv("GRPC_VERBOSITY") == nullptr) {
+      gpr_set_log_function([](gpr_log_func_args*) {});
+    }
+  });
+}
+
+std::string HostAndPort(std::string_view host, int port) {
+  const bool ipv6 = host.find(':') != std::string_view::npos && host.front() != '[';
+  return (ipv6 ? "[" + std::string(host) + "]" : std::string(host)) + ":" + std::to_string(port);
+}
+
+std::string OneLine(std::string_view text) {
+  std::string line;
+  for (const char c : text.substr(0, 400)) {
+    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+    if (!control) {
+      line += c;
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  while (!line.empty() && line.back() == ' ') {
+    line.pop_back();
+  }
+  return line;
+}
+
+}  // namespace nearfar
