@@ -104,7 +104,12 @@ Expected<void> Validate(const FitOptions& options) {
         ErrorCode::kInvalidInput,
         "fit: area_steps is " + std::to_string(options.area_steps) + ", but must be at least 1");
   }
-  return {};
+  // Thresholds that are kept must be such as the rule takes.
+  return Validate(SmallBigOptions{
+      .score_threshold = options.score_threshold.value_or(options.prediction_threshold),
+      .count_threshold = options.count_threshold.value_or(0),
+      .area_threshold = options.area_threshold.value_or(0),
+      .prediction_threshold = options.prediction_threshold});
 }
 
 Expected<ScoreFit> FitScoreThreshold(std::span<const LabelledImage> images,
@@ -126,6 +131,12 @@ Expected<ScoreFit> FitScoreThreshold(std::span<const LabelledImage> images,
     }
   }
   std::sort(uncertain.begin(), uncertain.end(), std::greater<>());
+  if (options.score_threshold) {
+    const auto above = std::count_if(uncertain.begin(), uncertain.end(), [&](double score) {
+      return score > *options.score_threshold;
+    });
+    return ScoreFit{*options.score_threshold, found + above, objects};
+  }
 
   // Between two neighbouring scores [low, high) the count is the same. Ranges by falling threshold.
   ScoreFit best;
@@ -153,50 +164,49 @@ Expected<CountAreaFit> FitCountAndArea(std::span<const LabelledImage> images,
   if (const auto valid = Check(images, options); !valid) {
     return tl::unexpected(valid.error());
   }
-  // gain_of[n][k]: over the images that step 1 leaves open, with n true objects and a smallest one
-  // that is below the k-th area of the grid but no earlier one, the number of difficult minus easy
-  // images: what calling them difficult adds to the labels met.
-  const auto steps = static_cast<std::size_t>(options.area_steps);
-  const auto area_of = [&](std::size_t k) {
-    return static_cast<double>(k) / static_cast<double>(steps);
-  };
-  std::vector<std::vector<int>> gain_of;
-  int largest = 0;
-  for (const LabelledImage& image : images) {
-    const TrueFeatures truth = MeasureTruth(image, options.prediction_threshold);
-    largest = std::max(largest, truth.count);
+  std::vector<double> areas;
+  for (int k = 0; k <= options.area_steps; ++k) {
+    areas.push_back(static_cast<double>(k) / options.area_steps);
   }
-  gain_of.assign(static_cast<std::size_t>(largest) + 1, std::vector<int>(steps + 2, 0));
+  if (options.area_threshold) {
+    areas = {*options.area_threshold};
+  }
+  // gain_of[n][k]: over the images that step 1 leaves open, with n true objects and a smallest one
+  // that is below areas[k] but no area before it, the number of difficult minus easy images: what
+  // calling them difficult adds to the labels met.
+  std::vector<std::vector<int>> gain_of;
   for (const LabelledImage& image : images) {
     const TrueFeatures truth = MeasureTruth(image, options.prediction_threshold);
-    if (truth.count == CountScoresAbove(image.near, options.prediction_threshold)) {
-      continue;
+    const auto count = static_cast<std::size_t>(truth.count);
+    if (gain_of.size() <= count) {
+      gain_of.resize(count + 1, std::vector<int>(areas.size() + 1, 0));
     }
-    std::size_t first = 0;
-    while (first <= steps && !(truth.smallest_area_ratio < area_of(first))) {
-      ++first;
+    if (truth.count != CountScoresAbove(image.near, options.prediction_threshold)) {
+      const auto first = std::upper_bound(areas.begin(), areas.end(), truth.smallest_area_ratio);
+      gain_of[count][static_cast<std::size_t>(first - areas.begin())] +=
+          IsDifficult(image, options.prediction_threshold) ? 1 : -1;
     }
-    gain_of[static_cast<std::size_t>(truth.count)][first] +=
-        IsDifficult(image, options.prediction_threshold) ? 1 : -1;
   }
   // Most labels met = largest sum of gains over the images called difficult.
   CountAreaFit best;
   int best_gain = std::numeric_limits<int>::min();
-  int above_count = 0;  // gain of all images with a true count above the threshold
-  std::vector<int> up_to_count(steps + 2, 0);
+  int above_count = 0;                                // of images with more objects than `count`
+  std::vector<int> up_to_count(areas.size() + 1, 0);  // of the others, by area
   for (const auto& row : gain_of) {
     for (std::size_t k = 0; k < row.size(); ++k) {
       up_to_count[k] += row[k];
     }
   }
+  const int largest = static_cast<int>(gain_of.size()) - 1;
+  const int kept = options.count_threshold ? std::min(*options.count_threshold, largest) : -1;
   for (int count = largest; count >= 0; --count) {
     int below_area = 0;
-    for (std::size_t k = 0; k <= steps; ++k) {
+    for (std::size_t k = 0; k < areas.size(); ++k) {
       below_area += up_to_count[k];
-      if (above_count + below_area > best_gain) {
+      if (above_count + below_area > best_gain && (kept < 0 || count == kept)) {
         best_gain = above_count + below_area;
         best.count_threshold = count;
-        best.area_threshold = area_of(k);
+        best.area_threshold = areas[k];
       }
     }
     const auto& row = gain_of[static_cast<std::size_t>(count)];
@@ -205,6 +215,7 @@ Expected<CountAreaFit> FitCountAndArea(std::span<const LabelledImage> images,
       up_to_count[k] -= row[k];
     }
   }
+  best.count_threshold = options.count_threshold.value_or(best.count_threshold);
   best.metrics =
       MeasureOnTrueFeatures(images, {.count_threshold = best.count_threshold,
                                      .area_threshold = best.area_threshold,

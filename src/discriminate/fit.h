@@ -59,10 +59,13 @@ struct BinaryMetrics {
 };
 
 struct FitOptions {
-  double score_floor = 0.01;          ///< the score threshold is sought from here ...
-  double prediction_threshold = 0.5;  ///< ... to here, [0, 1]
-  int area_steps = 100;               ///< area thresholds tried: 0, 1/steps, ..., 1; > 0
-  bool upload_empty = false;
+  double score_floor = 0.01;              ///< the score threshold is sought from here ...
+  double prediction_threshold = 0.5;      ///< ... to here, [0, 1]
+  int area_steps = 100;                   ///< area thresholds tried: 0, 1/steps, ..., 1; > 0
+  std::optional<double> score_threshold;  ///< kept as it is, where given, instead of fitted
+  std::optional<int> count_threshold;     ///< likewise
+  std::optional<double> area_threshold;   ///< likewise
+  bool upload_empty = false;              ///< passed on to the options
 
   friend bool operator==(const FitOptions&, const FitOptions&) = default;
 };

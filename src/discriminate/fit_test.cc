@@ -192,6 +192,31 @@ TEST(FitSmallBig, FitsAllThreeThresholdsAndMeasuresBothRowsOfTableI) {
   }
 }
 
+TEST(FitSmallBig, KeepsTheThresholdsThatItIsGiven) {
+  const auto images = MakeImages(300, 6, true);
+  const SmallBigFit fit = FitSmallBig(images, {.score_threshold = 0.2,
+                                               .count_threshold = 2,
+                                               .area_threshold = 0.31,
+                                               .upload_empty = true})
+                              .value();
+  EXPECT_EQ(fit.options, (SmallBigOptions{.score_threshold = 0.2, .upload_empty = true}));
+  std::int64_t above = 0;
+  for (const LabelledImage& image : images) {
+    above += MeasureBoxes(image.near, image.size, 0.2, 0.5).estimated;
+  }
+  EXPECT_EQ(fit.score.estimated, above);
+  EXPECT_EQ(fit.with_true_features, MeasureOnTrueFeatures(images, fit.options));
+  // With one of two kept, the other is the best beside it.
+  const CountAreaFit beside = FitCountAndArea(images, {.count_threshold = 1}).value();
+  EXPECT_EQ(beside.count_threshold, 1);
+  for (int k = 0; k <= 100; ++k) {
+    const SmallBigOptions other{.count_threshold = 1, .area_threshold = k / 100.0};
+    EXPECT_LE(MeasureOnTrueFeatures(images, other).accuracy(), beside.metrics.accuracy());
+  }
+  // A count that no image reaches is kept as well.
+  EXPECT_EQ(FitCountAndArea(images, {.count_threshold = 99}).value().count_threshold, 99);
+}
+
 TEST(Fits, RefuseNoImagesAndImpossibleOptions) {
   const std::vector<LabelledImage> none;
   const std::vector<LabelledImage> one = {ImageOf({}, {})};
@@ -203,6 +228,8 @@ TEST(Fits, RefuseNoImagesAndImpossibleOptions) {
   EXPECT_THAT(FitSmallBig(one, {.prediction_threshold = 1.5}).error().message,
               HasSubstr("prediction_threshold is 1.5"));
   EXPECT_THAT(FitSmallBig(one, {.area_steps = 0}).error().message, HasSubstr("area_steps is 0"));
+  EXPECT_THAT(FitSmallBig(one, {.score_threshold = 0.7}).error().message,
+              HasSubstr("score_threshold is 0.7"));
   EXPECT_TRUE(FitSmallBig(one, {}).has_value());
   EXPECT_TRUE(FitSmallBig(one, {.score_floor = 0.5}).has_value());
 }
