@@ -23,6 +23,17 @@ struct DetectorAnswer {
   Duration decode{};      ///< decoding and NMS
 };
 
+/// One look of a detector in steps, so that a caller can keep the engine's thread free of all else.
+/// The steps may run on different threads, one after the other, each once.
+class DetectorPass {
+ public:
+  virtual ~DetectorPass() = default;
+  /// The engine's work alone.
+  virtual Expected<void> Infer() = 0;
+  /// Decoding and NMS. REQUIRES: Infer has succeeded.
+  virtual Expected<DetectorAnswer> Decode() = 0;
+};
+
 /// A model that can look at pixels. Thread-safe: several callers share one session.
 class Detector {
  public:
@@ -33,9 +44,42 @@ class Detector {
   /// Decoded boxes before NMS, for recordings made so.
   virtual Expected<DetectorAnswer> DetectBeforeNms(const PixelView& view, int offset_x,
                                                    int offset_y) = 0;
+  /// Detect in steps: this one resizes and normalises. The view must outlive the pass. A detector
+  /// that cannot be cut does everything in Infer.
+  virtual Expected<std::unique_ptr<DetectorPass>> Prepare(const PixelView& view, int offset_x,
+                                                          int offset_y);
   virtual const ModelIdentity& identity() const = 0;
   virtual const std::vector<std::string>& labels() const = 0;
 };
+
+/// The pass of a detector that cannot be cut.
+class UncutPass final : public DetectorPass {
+ public:
+  UncutPass(Detector& detector, const PixelView& view, int offset_x, int offset_y)
+      : detector_(detector), view_(view), offset_x_(offset_x), offset_y_(offset_y) {}
+
+  Expected<void> Infer() override {
+    auto answer = detector_.Detect(view_, offset_x_, offset_y_);
+    if (!answer) {
+      return tl::unexpected(answer.error());
+    }
+    answer_ = std::move(*answer);
+    return {};
+  }
+  Expected<DetectorAnswer> Decode() override { return std::move(answer_); }
+
+ private:
+  Detector& detector_;
+  PixelView view_;
+  int offset_x_;
+  int offset_y_;
+  DetectorAnswer answer_;
+};
+
+inline Expected<std::unique_ptr<DetectorPass>> Detector::Prepare(const PixelView& view,
+                                                                 int offset_x, int offset_y) {
+  return std::make_unique<UncutPass>(*this, view, offset_x, offset_y);
+}
 
 /// A picture to be sent, with its own bytes: it outlives its frame and can be stored.
 struct Upload {
@@ -44,7 +88,7 @@ struct Upload {
   RequestId request{};
   FrameId frame{};
   RegionId region = kWholeFrame;
-  Rect rect;                            ///< in px of the frame
+  Rect rect;                            ///< in px of the frame; its size is that of the sent pixels
   Payload payload = Payload::kImage;
   std::vector<std::uint8_t> bytes;      ///< JPEG/PNG, or blue-green-red rows of rect's size
   TimePoint deadline;                   ///< the answer is of use until then
@@ -60,6 +104,8 @@ class NodeLink {
   virtual void Send(Upload upload, std::function<void(Answer)> done) = 0;
   /// Hurries the answer of a request that nobody waits for any more; `done` is still called.
   virtual void Cancel(RequestId request) = 0;
+  /// The form in which it wants its uploads.
+  virtual Upload::Payload payload() const { return Upload::Payload::kImage; }
   virtual std::string node() const = 0;
 };
 
