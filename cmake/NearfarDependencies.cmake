@@ -26,7 +26,7 @@ find_path(ONNXRUNTIME_INCLUDE_DIR onnxruntime_cxx_api.h HINTS ${NEARFAR_ONNXRUNT
 add_library(onnxruntime::onnxruntime SHARED IMPORTED)
 set_target_properties(onnxruntime::onnxruntime PROPERTIES
   IMPORTED_LOCATION ${ONNXRUNTIME_LIBRARY}
-  INTERFACE_SYSTEM_INCLUDE_DIRECTORIES ${ONNXRUNTIME_INCLUDE_DIR})
+  INTERFACE_INCLUDE_DIRECTORIES ${ONNXRUNTIME_INCLUDE_DIR})
 
 # OpenCV's headers warn under C++20: seen as system headers.
 add_library(nearfar_opencv INTERFACE)

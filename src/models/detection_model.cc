@@ -1,0 +1,52 @@
+#include "models/detection_model.h"
+
+#include <utility>
+
+#include "core/nms.h"
+
+namespace nearfar {
+
+DetectionModel::DetectionModel(ModelPackage package, ClassTable classes,
+                               std::shared_ptr<const Decoder> decoder)
+    : package_(std::move(package)), classes_(std::move(classes)), decoder_(std::move(decoder)) {}
+
+Expected<DetectionModel> DetectionModel::Make(ModelPackage package) {
+  ClassTable classes = MakeClassTable(package.labels);
+  auto decoder = MakeDecoder(package.decoder, classes);
+  if (!decoder) {
+    return tl::unexpected(decoder.error());
+  }
+  return DetectionModel(std::move(package), std::move(classes), *std::move(decoder));
+}
+
+std::vector<std::int64_t> DetectionModel::InputShape() const {
+  const InputSpec& input = package_.input;
+  if (input.layout == Layout::kNchw) {
+    return {1, 3, input.size.height, input.size.width};
+  }
+  return {1, input.size.height, input.size.width, 3};
+}
+
+Expected<Detections> DetectionModel::Decode(std::span<const TensorView> outputs,
+                                            const FrameInInput& place) const {
+  Detections boxes;
+  const DecodeRequest request{outputs, package_.input.size, package_.score_floor};
+  if (auto ok = decoder_->Decode(request, boxes); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  for (Detection& detection : boxes) {
+    detection.box = FrameFromInput(detection.box, place);
+  }
+  return boxes;
+}
+
+Detections DetectionModel::Finish(const Detections& decoded, Size frame) const {
+  Detections kept = Nms(decoded, package_.nms);
+  for (Detection& detection : kept) {
+    detection.box = ClipTo(detection.box, frame);
+  }
+  std::erase_if(kept, [](const Detection& detection) { return detection.box.area() <= 0; });
+  return kept;
+}
+
+}  // namespace nearfar

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/expected.h"
+#include "core/pixels.h"
+#include "models/package.h"
+
+namespace nearfar {
+
+/// A package ready to be used around any engine, near or far: pixels → input tensor, output tensors →
+/// boxes. Immutable, so several callers may share one.
+class DetectionModel {
+ public:
+  /// Errors: as MakeDecoder.
+  static Expected<DetectionModel> Make(ModelPackage package);
+
+  const ModelPackage& package() const { return package_; }
+  /// Names of the labels that boxes carry: the package's labels without background and gaps.
+  const std::vector<std::string>& labels() const { return classes_.names; }
+  /// Shape of the input tensor, batch 1.
+  std::vector<std::int64_t> InputShape() const;
+
+  /// Decodes one frame's outputs into boxes in px of the frame, before NMS and unclipped.
+  /// Errors: kInvalidInput when the outputs do not fit the decoder.
+  Expected<Detections> Decode(std::span<const TensorView> outputs, const FrameInInput& place) const;
+
+  /// NMS on boxes as decoded, then every box is cut to the frame; boxes without area go.
+  Detections Finish(const Detections& decoded, Size frame) const;
+
+ private:
+  DetectionModel(ModelPackage package, ClassTable classes, std::shared_ptr<const Decoder> decoder);
+
+  ModelPackage package_;
+  ClassTable classes_;
+  std::shared_ptr<const Decoder> decoder_;  ///< immutable; shared so that models can be copied
+};
+
+}  // namespace nearfar
