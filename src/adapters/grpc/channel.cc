@@ -17,8 +17,11 @@ void QuietTransport() {
 }
 
 std::string HostAndPort(std::string_view host, int port) {
-  const bool ipv6 = host.find(':') != std::string_view::npos && host.front() != '[';
-  return (ipv6 ? "[" + std::string(host) + "]" : std::string(host)) + ":" + std::to_string(port);
+  const bool ipv6 = host.find(':') != std::string_view::npos && host[0] != '[';
+  std::string text = ipv6 ? "[" : "";
+  text += host;
+  text += ipv6 ? "]:" : ":";
+  return text += std::to_string(port);
 }
 
 std::string OneLine(std::string_view text) {

@@ -131,7 +131,10 @@ std::string Quote(std::string_view name) {
 std::string FormatShape(std::span<const std::int64_t> shape) {
   std::string text = "[";
   for (std::size_t d = 0; d < shape.size() && d < 8; ++d) {
-    text += (d > 0 ? "," : "") + std::to_string(shape[d]);
+    if (d > 0) {
+      text += ',';
+    }
+    text += std::to_string(shape[d]);
   }
   return text + (shape.size() > 8 ? ",...]" : "]");
 }
