@@ -1,0 +1,73 @@
+#include "live/summary.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace nearfar {
+namespace {
+
+constexpr double kSmallestMs = 0.01;
+constexpr double kGrowth = 1.02;
+
+}  // namespace
+
+void LatencyHistogram::Add(Duration time) {
+  const double steps = std::log(std::max(ToMilliseconds(time), kSmallestMs) / kSmallestMs) /
+                       std::log(kGrowth);
+  const auto bucket = std::min(static_cast<std::size_t>(steps), buckets_.size() - 1);
+  ++buckets_[bucket];
+  ++count_;
+}
+
+Duration LatencyHistogram::Quantile(double quantile) const {
+  const auto wanted =
+      static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(count_)));
+  std::uint64_t seen = 0;
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
+    seen += buckets_[i];
+    if (seen >= wanted && seen > 0) {
+      return FromMilliseconds(kSmallestMs * std::pow(kGrowth, static_cast<double>(i + 1)));
+    }
+  }
+  return {};
+}
+
+Expected<void> SummarySink::Write(const FrameRecord& record, const PixelView& /*pixels*/) {
+  ++summary_.frames;
+  switch (record.status) {
+    case FrameStatus::kOk: ++summary_.ok; break;
+    case FrameStatus::kDegraded: ++summary_.degraded; break;
+    case FrameStatus::kUnreadable: ++summary_.unreadable; break;
+    case FrameStatus::kFailed: ++summary_.failed; break;
+  }
+  const auto any = [&](bool Verdict::* fact) {
+    return std::any_of(record.verdicts.begin(), record.verdicts.end(),
+                       [&](const Verdict& verdict) { return verdict.*fact; });
+  };
+  summary_.difficult += any(&Verdict::difficult) ? 1U : 0U;
+  summary_.uploaded += any(&Verdict::uploaded) ? 1U : 0U;
+  summary_.objects += record.detections.size();
+  for (const Answer& answer : record.answers) {
+    Count(answer);
+  }
+  if (record.status != FrameStatus::kUnreadable) {
+    summary_.latency.Add(record.total);
+  }
+  return {};
+}
+
+Expected<void> SummarySink::Write(const OutcomeRecord& record) {
+  summary_.late_answers += record.kind == OutcomeKind::kLate ? 1U : 0U;
+  Count(record.answer);
+  return {};
+}
+
+void SummarySink::Count(const Answer& answer) {
+  if (answer.link != kNear) {
+    summary_.far_answers += answer.ok() ? 1U : 0U;
+    summary_.bytes_up += answer.bytes_up;
+    summary_.bytes_down += answer.bytes_down;
+  }
+}
+
+}  // namespace nearfar
