@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+
+#include "core/expected.h"
+#include "core/model_identity.h"
+#include "train/discriminator_file.h"
+#include "train/labelled_set.h"
+
+namespace nearfar {
+
+struct CalibrationOptions {
+  /// Which discriminator; thresholds given here are kept, the others are fitted.
+  DiscriminatorSpec discriminator;
+  /// Share of the images to upload, [0, 1]; a ranking discriminator needs it.
+  std::optional<double> upload;
+
+  friend bool operator==(const CalibrationOptions&, const CalibrationOptions&) = default;
+};
+
+/// Fits a discriminator to a labelled set: smallbig as the paper does [SmallBig §V.D], and any of
+/// them beside it to a wanted upload ratio. Measures it on the same images.
+/// Errors: those of the fits and of MakeDiscriminator; kInvalidInput when an image lacks a feature
+/// that it needs, or a ranking discriminator is given no upload ratio.
+Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentity& near,
+                                      const ModelIdentity& far, const CalibrationOptions& options);
+
+}  // namespace nearfar

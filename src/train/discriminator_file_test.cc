@@ -1,0 +1,152 @@
+#include "train/discriminator_file.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace nearfar {
+namespace {
+
+using ::testing::HasSubstr;
+
+DiscriminatorFile Example() {
+  return {.discriminator = {.name = "smallbig",
+                            .parameters = {{"score_threshold", 0.1 + 0.2},
+                                           {"count_threshold", 2},
+                                           {"area_threshold", 0.31},
+                                           {"prediction_threshold", 0.5},
+                                           {"upload_empty", 0}}},
+          .version = "1",
+          .upload = UploadFit{1.0 / 3, 0.5, 0.49},
+          .near = {.name = "small",
+                   .version = "1",
+                   .hash = "0123456789abcdef",
+                   .preprocessing = "letterbox",
+                   .nms = "iou 0.5",
+                   .score_floor = 0.01,
+                   .label_map = "l1",
+                   .input = {320, 320}},
+          .far = {.name = "big \"quoted\"", .hash = "fedcba9876543210"},
+          .classes = {{"person", "dog"}},
+          .images = 20,
+          .difficult = 9,
+          .truth = true,
+          .score = ScoreFit{0.1 + 0.2, 40, 41},
+          .with_true_features = BinaryMetrics{8, 2, 9, 1},
+          .with_estimated_features = BinaryMetrics{7, 3, 8, 2},
+          .at_upload_threshold = BinaryMetrics{6, 4, 7, 3},
+          .program = "0.1.0"};
+}
+
+std::string Replace(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+TEST(DiscriminatorFile, ReadsBackAsItWasWritten) {
+  const DiscriminatorFile file = Example();
+  const auto read = ParseDiscriminatorFile(FormatDiscriminatorFile(file));
+  ASSERT_TRUE(read.has_value()) << read.error().message;
+  EXPECT_EQ(*read, file);
+  // What is optional may be absent.
+  const DiscriminatorFile bare{
+      .discriminator = {.name = "cloud-only"}, .version = "1", .classes = {{"person"}}};
+  EXPECT_EQ(ParseDiscriminatorFile(FormatDiscriminatorFile(bare)).value(), bare);
+}
+
+TEST(DiscriminatorFile, TakesWhatAPersonWritesByHand) {
+  const auto file = ParseDiscriminatorFile(R"({
+    "nearfar_discriminator": 1, "discriminator": "smallbig", "version": "1",
+    "parameters": {"upload_empty": true, "count_threshold": 3.0},
+    "classes": ["person"], "near": {"hash": "00"}, "far": {}})");
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  EXPECT_EQ(SmallBigOptionsOf(file->discriminator).value(),
+            (SmallBigOptions{.count_threshold = 3, .upload_empty = true}));
+}
+
+TEST(DiscriminatorFile, RefusesWhatItCannotTrustInOneLine) {
+  const std::string good = FormatDiscriminatorFile(Example());
+  struct Row {
+    std::string text;
+    ErrorCode code;
+    const char* message;
+  };
+  const Row rows[] = {
+      {"", ErrorCode::kInvalidInput, "line 1: is no JSON"},
+      {"{\n\"a\": 1,\n]", ErrorCode::kInvalidInput, "line 3: is no JSON"},
+      {good.substr(0, good.size() / 2), ErrorCode::kInvalidInput, "is no JSON"},
+      {"[1]", ErrorCode::kInvalidInput, "is no discriminator file"},
+      {"{}", ErrorCode::kInvalidInput, "make one with `nearfar calibrate`"},
+      {Replace(good, "\"nearfar_discriminator\": 1", "\"nearfar_discriminator\": 2"),
+       ErrorCode::kUnsupported, "has format 2, this program reads 1"},
+      {Replace(good, "\"version\": \"1\"", "\"version\": \"0\""), ErrorCode::kUnsupported,
+       "was fitted for smallbig version 0, this program has 1"},
+      {Replace(good, "\"discriminator\": \"smallbig\"", "\"discriminator\": \"bigsmall\""),
+       ErrorCode::kNotFound, "no discriminator is called 'bigsmall'"},
+      {Replace(good, "\"area_threshold\": 0.31", "\"area_threshold\": 31"),
+       ErrorCode::kInvalidInput, "area_threshold is 31"},
+      {Replace(good, "\"area_threshold\": 0.31", "\"area_threshold\": \"x\""),
+       ErrorCode::kInvalidInput, ".parameters.area_threshold: expected a number"},
+      {Replace(good, "\"area_threshold\"", "\"aera_threshold\""), ErrorCode::kNotFound,
+       "no parameter 'aera_threshold'"},
+      {Replace(good, "\"images\"", "\"pictures\""), ErrorCode::kInvalidInput,
+       "has an unknown member \"pictures\""},
+      {Replace(good, "\"classes\"", "\"klasses\""), ErrorCode::kInvalidInput, "\"klasses\""},
+      {Replace(good, "\"wanted\"", "\"want\""), ErrorCode::kInvalidInput,
+       ".upload: has an unknown member \"want\""},
+      {Replace(good, "\"true_positives\": 8", "\"true_positives\": 8.5"), ErrorCode::kInvalidInput,
+       ".with_true_features.true_positives: expected a whole number"},
+      {Replace(good, "\"hash\": \"0123456789abcdef\"", "\"hash\": 7"), ErrorCode::kInvalidInput,
+       ".near.hash: expected a text"},
+  };
+  for (const Row& row : rows) {
+    const auto read = ParseDiscriminatorFile(row.text);
+    ASSERT_FALSE(read.has_value()) << row.message;
+    EXPECT_EQ(read.error().code, row.code) << read.error().message;
+    EXPECT_THAT(read.error().message, HasSubstr(row.message));
+    EXPECT_THAT(read.error().message, Not(HasSubstr("\n"))) << row.message;
+  }
+}
+
+TEST(DiscriminatorFile, IsWrittenWholeAndNamesItsPathInErrors) {
+  const auto folder = std::filesystem::path(::testing::TempDir()) / "discriminator_file_test";
+  std::filesystem::create_directories(folder);
+  const std::string path = folder / "disc.json";
+  ASSERT_TRUE(WriteDiscriminatorFile(path, Example()).has_value());
+  EXPECT_EQ(ReadDiscriminatorFile(path).value(), Example());
+  EXPECT_FALSE(std::filesystem::exists(path + ".part"));
+
+  const auto nowhere = WriteDiscriminatorFile(folder / "no" / "disc.json", Example());
+  ASSERT_FALSE(nowhere.has_value());
+  EXPECT_EQ(nowhere.error().code, ErrorCode::kIo);
+  EXPECT_THAT(nowhere.error().message, HasSubstr("No such file"));
+
+  const auto missing = ReadDiscriminatorFile(folder / "missing.json");
+  EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(missing.error().message, HasSubstr("missing.json"));
+  const auto directory = ReadDiscriminatorFile(folder);
+  EXPECT_FALSE(directory.has_value());
+  std::ofstream(path) << "nonsense";
+  EXPECT_THAT(ReadDiscriminatorFile(path).error().message, HasSubstr(path + ": line 1"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST(CheckMadeFor, RefusesBoxesOfAnotherModelWithWhatDiffers) {
+  const DiscriminatorFile file = Example();
+  ModelIdentity same = file.near;
+  same.name = "renamed";  // names are for people
+  EXPECT_TRUE(CheckMadeFor(file, same).has_value());
+  ModelIdentity other = file.near;
+  other.hash = "ffff";
+  other.input = {416, 416};
+  const auto refused = CheckMadeFor(file, other);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, HasSubstr("made for near model small"));
+  EXPECT_THAT(refused.error().message, HasSubstr("hash: 0123456789abcdef"));
+  EXPECT_THAT(refused.error().message, HasSubstr("input: 320x320"));
+}
+
+}  // namespace
+}  // namespace nearfar
