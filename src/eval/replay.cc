@@ -41,14 +41,15 @@ Expected<Judgement> JudgeRecorded(const Discriminator& discriminator, const Reco
   for (const std::size_t f : frames) {
     const RecordedFrame& frame = near.frames[f];
     if (frame.size.area() <= 0) {
-      return Fail(ErrorCode::kInvalidInput, discriminator.name() + ": the recording has no size of " +
-                                                frame.name + "; import it with image sizes");
+      return Fail(ErrorCode::kInvalidInput, discriminator.name() +
+                                                ": the recording has no size of " + frame.name +
+                                                "; import it with image sizes");
     }
     if (const std::string missing = MissingFeatures(discriminator, frame.features);
         !missing.empty()) {
-      return Fail(ErrorCode::kInvalidInput,
-                  discriminator.name() + " needs " + missing + ", which the recording lacks of " +
-                      frame.name + "; make it anew with `nearfar record`");
+      return Fail(ErrorCode::kInvalidInput, discriminator.name() + " needs " + missing +
+                                                ", which the recording lacks of " + frame.name +
+                                                "; make it anew with `nearfar record`");
     }
     const Gain gain = discriminator.Judge(
         {frame.detections, frame.size, frame.features, HashText(frame.name)}, false);

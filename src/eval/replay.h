@@ -36,9 +36,9 @@ struct Costs {
   friend bool operator==(const Costs&, const Costs&) = default;
 };
 
-/// Costs of small-big as far as recordings know them: the JPEG bytes of the uploaded images, and the
-/// engines' service times one after the other, without any link or queue. Bytes or times that one of
-/// the frames lacks are absent altogether.
+/// Costs of small-big as far as recordings know them: the JPEG bytes of the uploaded images, and
+/// the engines' service times one after the other, without any link or queue. Bytes or times that
+/// one of the frames lacks are absent altogether.
 /// @param near_frames, far_frames  which frames, by image. REQUIRES: as many as `uploaded`.
 Costs RecordedCosts(const Recording& near, std::span<const std::size_t> near_frames,
                     const Recording& far, std::span<const std::size_t> far_frames,
@@ -48,8 +48,8 @@ Costs RecordedCosts(const Recording& recording, std::span<const std::size_t> fra
 
 /// What a run decided and what it cost, read off its trace.
 struct RunCosts {
-  std::vector<bool> uploaded;      ///< by image: something of it was sent, answered or not
-  std::int64_t bytes_up = 0;       ///< of every upload, once: failed, late and audited ones too
+  std::vector<bool> uploaded;  ///< by image: something of it was sent, answered or not
+  std::int64_t bytes_up = 0;   ///< of every upload, once: failed, late and audited ones too
   std::int64_t bytes_down = 0;
   std::vector<Duration> end_to_end;  ///< capture to emission, every image
   std::vector<Duration> near;        ///< the near model's answers

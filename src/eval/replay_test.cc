@@ -1,12 +1,13 @@
-#include <chrono>
-#include <memory>
-#include <vector>
+#include "eval/replay.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <memory>
+#include <vector>
+
 #include "discriminate/factory.h"
-#include "eval/replay.h"
 
 namespace nearfar {
 namespace {
@@ -83,12 +84,18 @@ TEST(CostsOf, CountsEveryUploadOnceWhateverBecameOfIt) {
   constexpr LinkId kFar{1};
   const auto answer = [](std::uint64_t request, LinkId link, int ms, std::int64_t up,
                          const char* error) {
-    return Answer{.request = RequestId{request}, .link = link, .error_code = error,
-                  .total = milliseconds(ms), .bytes_up = up, .bytes_down = up > 0 ? 7 : 0};
+    return Answer{.request = RequestId{request},
+                  .link = link,
+                  .error_code = error,
+                  .total = milliseconds(ms),
+                  .bytes_up = up,
+                  .bytes_down = up > 0 ? 7 : 0};
   };
   const auto frame = [](std::uint64_t id, bool uploaded, FrameStatus status,
                         std::vector<Answer> answers) {
-    FrameRecord record{.frame = FrameId{id}, .status = status, .answers = std::move(answers),
+    FrameRecord record{.frame = FrameId{id},
+                       .status = status,
+                       .answers = std::move(answers),
                        .total = milliseconds(100 + static_cast<int>(id))};
     record.verdicts.push_back({.uploaded = uploaded});
     return record;
