@@ -36,10 +36,12 @@ void KeepIfComplete(std::size_t images, std::vector<Duration>& latencies) {
 }  // namespace
 
 Expected<Judgement> JudgeRecorded(const Discriminator& discriminator, const Recording& near,
-                                  std::span<const std::size_t> frames) {
+                                  std::span<const std::size_t> frames,
+                                  std::span<const Detections> boxes) {
+  assert(frames.size() == boxes.size());
   Judgement judgement;
-  for (const std::size_t f : frames) {
-    const RecordedFrame& frame = near.frames[f];
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const RecordedFrame& frame = near.frames[frames[i]];
     if (frame.size.area() <= 0) {
       return Fail(ErrorCode::kInvalidInput, discriminator.name() +
                                                 ": the recording has no size of " + frame.name +
@@ -52,7 +54,7 @@ Expected<Judgement> JudgeRecorded(const Discriminator& discriminator, const Reco
                                                 "; make it anew with `nearfar record`");
     }
     const Gain gain = discriminator.Judge(
-        {frame.detections, frame.size, frame.features, HashText(frame.name)}, false);
+        {boxes[i], frame.size, frame.features, HashText(frame.name)}, false);
     judgement.gains.push_back(std::isnan(gain.score) ? -HUGE_VAL : gain.score);
     judgement.difficult.push_back(gain.difficult);
   }

@@ -24,9 +24,12 @@ struct Judgement {
 
 /// Judges recorded images as a run would have: from the near model's raw boxes and pixel features.
 /// @param frames  which frames of the recording, in the order of the result.
+/// @param boxes   those frames' boxes in the label space in force: a run judges no others.
+/// REQUIRES: as many boxes as frames.
 /// Errors: kInvalidInput when a frame lacks what the discriminator needs, or has no size.
 Expected<Judgement> JudgeRecorded(const Discriminator& discriminator, const Recording& near,
-                                  std::span<const std::size_t> frames);
+                                  std::span<const std::size_t> frames,
+                                  std::span<const Detections> boxes);
 
 /// What answering a set of images cost.
 struct Costs {
