@@ -99,9 +99,9 @@ Expected<BoxSource> BoxesOf(const Recording& recording, std::string title) {
   source.images.reserve(recording.frames.size());
   for (const RecordedFrame& frame : recording.frames) {
     if (frame.region != kWholeFrame || frame.rect.size() != frame.size) {
-      return Fail(ErrorCode::kUnsupported,
-                  source.title + ": " + frame.name + " is recorded in regions; only recordings of "
-                                                     "whole images can be held against a truth");
+      return Fail(ErrorCode::kUnsupported, source.title + ": " + frame.name +
+                                               " is recorded in regions; only recordings of "
+                                               "whole images can be held against a truth");
     }
     source.images.push_back({frame.name, frame.detections});
   }
@@ -203,8 +203,7 @@ Expected<AlignedSet> Align(const Truth& truth, std::span<const BoxSource> source
     std::vector<TruthObject>& objects = set.images.back().objects;
     for (TruthObject& object : objects) {
       const bool known = object.label >= 0 && object.label < truth.classes.size();
-      object.label =
-          known ? truth_map.label_of[static_cast<std::size_t>(object.label)] : kNoLabel;
+      object.label = known ? truth_map.label_of[static_cast<std::size_t>(object.label)] : kNoLabel;
     }
     std::erase_if(objects, [](const TruthObject& o) { return o.label == kNoLabel; });
   }

@@ -45,18 +45,19 @@ struct AlignedSet {
   std::vector<std::vector<Detections>> detections;
   /// Where an image stands in its source, by source and image.
   std::vector<std::vector<std::size_t>> position;
-  std::vector<std::string> remarks;  ///< what was left out, and of whom: to be printed, never hidden
+  std::vector<std::string>
+      remarks;  ///< what was left out, and of whom: to be printed, never hidden
 
   friend bool operator==(const AlignedSet&, const AlignedSet&) = default;
 };
 
-/// Brings truth and sources together by image name and canonical class name. Images that one of them
-/// lacks are left out for all, so that every figure speaks of the same images; classes that no source
-/// can name are left out of the truth; boxes of other classes, and boxes with a score or corner that
-/// is not a finite number, are left out: each is remarked with numbers.
+/// Brings truth and sources together by image name and canonical class name. Images that one of
+/// them lacks are left out for all, so that every figure speaks of the same images; classes that no
+/// source can name are left out of the truth; boxes of other classes, and boxes with a score or
+/// corner that is not a finite number, are left out: each is remarked with numbers.
 /// @param only  class names to judge, any spelling; empty: all of the truth's.
-/// Errors: kInvalidInput when an image stands twice in a source, when no image or no class is common;
-/// kNotFound for a name in `only` that the truth does not have.
+/// Errors: kInvalidInput when an image stands twice in a source, when no image or no class is
+/// common; kNotFound for a name in `only` that the truth does not have.
 Expected<AlignedSet> Align(const Truth& truth, std::span<const BoxSource> sources,
                            const Synonyms& synonyms, std::span<const std::string> only = {});
 

@@ -25,15 +25,14 @@ using ImageWeights = std::span<const std::uint32_t>;
 std::optional<double> AveragePrecision(const ClassMatches& matches, std::size_t threshold,
                                        Interpolation interpolation, ImageWeights weights = {});
 
-/// Mean over the classes that have objects to be found, and over all thresholds of the table; absent
-/// where there is no such class. A class without truth is left out, as the devkit's NaN and COCO's
-/// -1 are, however many boxes it has.
+/// Mean over the classes that have objects to be found, by threshold of the table; empty where
+/// there is no such class. A class without truth is left out, as the devkit's NaN and COCO's -1
+/// are, however many boxes it has.
+std::vector<double> MeanAveragePrecisions(const MatchTable& table, Interpolation interpolation,
+                                          ImageWeights weights = {});
+/// The mean of those over all thresholds; absent where there is no class to be judged.
 std::optional<double> MeanAveragePrecision(const MatchTable& table, Interpolation interpolation,
                                            ImageWeights weights = {});
-/// The same at one threshold of the table.
-std::optional<double> MeanAveragePrecisionAt(const MatchTable& table, std::size_t threshold,
-                                             Interpolation interpolation,
-                                             ImageWeights weights = {});
 
 /// Objects found, in both ways of counting.
 struct ObjectCounts {

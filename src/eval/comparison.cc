@@ -27,16 +27,12 @@ Reading Read(const Matches& matches, float score_threshold, ImageWeights weights
   Reading reading;
   reading.voc07 = MeanAveragePrecision(matches.voc, Interpolation::kVoc07, weights);
   reading.area = MeanAveragePrecision(matches.voc, Interpolation::kArea, weights);
-  double sum = 0;
-  for (std::size_t t = 0; t < matches.coco.iou_thresholds.size(); ++t) {
-    const auto ap = MeanAveragePrecisionAt(matches.coco, t, Interpolation::kCoco, weights);
-    if (t == 0) {
-      reading.ap50 = ap;
-    }
-    sum += ap.value_or(0);
-  }
-  if (reading.ap50) {
-    reading.ap50_95 = sum / static_cast<double>(matches.coco.iou_thresholds.size());
+  const std::vector<double> coco =
+      MeanAveragePrecisions(matches.coco, Interpolation::kCoco, weights);
+  if (!coco.empty()) {
+    reading.ap50 = coco[0];
+    reading.ap50_95 =
+        std::accumulate(coco.begin(), coco.end(), 0.0) / static_cast<double>(coco.size());
   }
   reading.objects = CountObjects(matches.voc, score_threshold, weights);
   return reading;
@@ -56,9 +52,8 @@ std::optional<double> Recovered(const Reading& own, const Reading& small, const 
 
 /// The figures of a standing that get an interval, each with how it is read off a draw.
 struct Estimate {
-  Figure Standing::* figure;
-  std::function<std::optional<double>(const Reading& own, const Reading* small,
-                                      const Reading* big)>
+  Figure Standing::*figure;
+  std::function<std::optional<double>(const Reading& own, const Reading* small, const Reading* big)>
       read;
 };
 
@@ -68,10 +63,8 @@ const std::vector<Estimate>& Estimates() {
       {&Standing::area, [](const Reading& own, auto*, auto*) { return own.area; }},
       {&Standing::ap50, [](const Reading& own, auto*, auto*) { return own.ap50; }},
       {&Standing::ap50_95, [](const Reading& own, auto*, auto*) { return own.ap50_95; }},
-      {&Standing::recall,
-       [](const Reading& own, auto*, auto*) {
-         return Ratio(own.objects.found, own.objects.wanted);
-       }},
+      {&Standing::recall, [](const Reading& own, auto*,
+                             auto*) { return Ratio(own.objects.found, own.objects.wanted); }},
       {&Standing::found_share,
        [](const Reading& own, auto*, const Reading* big) {
          return big != nullptr ? Ratio(own.objects.found, big->objects.found) : std::nullopt;
@@ -171,8 +164,8 @@ std::vector<bool> UploadTop(std::span<const double> gains, double ratio) {
 
 Expected<void> Validate(const ComparisonOptions& options) {
   if (!(options.iou > 0 && options.iou <= 1)) {
-    return Fail(ErrorCode::kInvalidInput, "IoU of a match is " + std::to_string(options.iou) +
-                                              "; give one in (0, 1]");
+    return Fail(ErrorCode::kInvalidInput,
+                "IoU of a match is " + std::to_string(options.iou) + "; give one in (0, 1]");
   }
   if (!(options.score_threshold >= 0 && options.score_threshold < 1)) {
     return Fail(ErrorCode::kInvalidInput, "score threshold of a found object is " +
@@ -180,9 +173,9 @@ Expected<void> Validate(const ComparisonOptions& options) {
                                               "; give one in [0, 1)");
   }
   if (options.bootstrap.draws < 0 || options.bootstrap.draws > 100000) {
-    return Fail(ErrorCode::kInvalidInput, "bootstrap draws are " +
-                                              std::to_string(options.bootstrap.draws) +
-                                              "; give 0 to 100000");
+    return Fail(
+        ErrorCode::kInvalidInput,
+        "bootstrap draws are " + std::to_string(options.bootstrap.draws) + "; give 0 to 100000");
   }
   return {};
 }
@@ -230,8 +223,7 @@ std::vector<Standing> Compare(std::span<const TruthImage> images, const LabelSpa
       }
     }
     if (big && contender.role == Role::kEndToEnd) {
-      standing.counted_share =
-          Ratio(readings[i].objects.counted, readings[*big].objects.counted);
+      standing.counted_share = Ratio(readings[i].objects.counted, readings[*big].objects.counted);
     }
     standing.ap_small = SizeAp(images, contender, classes.size(), CocoSmall());
     standing.ap_medium = SizeAp(images, contender, classes.size(), CocoMedium());
@@ -257,8 +249,8 @@ std::vector<Standing> Compare(std::span<const TruthImage> images, const LabelSpa
         if (!AppliesTo(estimates[e], contenders[i].role)) {
           continue;
         }
-        const auto value = estimates[e].read(in_draw[i], reading_of(in_draw, small),
-                                             reading_of(in_draw, big));
+        const auto value =
+            estimates[e].read(in_draw[i], reading_of(in_draw, small), reading_of(in_draw, big));
         if (value) {
           drawn[i * estimates.size() + e].push_back(*value);
         }

@@ -29,16 +29,16 @@ enum class Role {
 struct Contender {
   std::string name;
   Role role = Role::kOther;
-  std::vector<Detections> detections;  ///< final boxes, one list per image
-  std::vector<bool> uploaded;          ///< per image; empty where nothing is decided
+  std::vector<Detections> detections;    ///< final boxes, one list per image
+  std::vector<bool> uploaded;            ///< per image; empty where nothing is decided
   std::optional<std::int64_t> bytes_up;  ///< over all images; absent = unknown
   std::vector<Duration> latencies;       ///< of the images for which one is known
 
   friend bool operator==(const Contender&, const Contender&) = default;
 };
 
-/// The small-big answer: the far model's boxes where the image is uploaded, the near model's where it
-/// is kept [SmallBig §III]. REQUIRES: all three of one length.
+/// The small-big answer: the far model's boxes where the image is uploaded, the near model's where
+/// it is kept [SmallBig §III]. REQUIRES: all three of one length.
 std::vector<Detections> ComposeCascade(std::span<const Detections> near,
                                        std::span<const Detections> far,
                                        const std::vector<bool>& uploaded);
@@ -84,9 +84,9 @@ struct Standing {
   // Of a contender that decides on uploads.
   std::optional<double> upload_ratio;
   std::int64_t kept_images = 0;
-  std::optional<double> kept_voc07;    ///< mAP of its boxes on the kept images alone
-  std::optional<double> kept_ap50_95;  ///< COCO's AP there
-  Figure found_share;                  ///< objects found / objects that the big model finds
+  std::optional<double> kept_voc07;     ///< mAP of its boxes on the kept images alone
+  std::optional<double> kept_ap50_95;   ///< COCO's AP there
+  Figure found_share;                   ///< objects found / objects that the big model finds
   std::optional<double> counted_share;  ///< the same by the paper's count [SmallBig §VI.B]
   Figure recovered;  ///< (its VOC07 mAP − small) / (big − small); absent unless big > small
 
@@ -98,7 +98,7 @@ struct Standing {
 };
 
 struct ComparisonOptions {
-  double iou = 0.5;              ///< at which an object counts as found and VOC's AP is taken; (0, 1]
+  double iou = 0.5;  ///< at which an object counts as found and VOC's AP is taken; (0, 1]
   float score_threshold = 0.5F;  ///< boxes scored above count as found objects [SmallBig §V.A]
   BootstrapOptions bootstrap;
 
@@ -107,9 +107,9 @@ struct ComparisonOptions {
 
 Expected<void> Validate(const ComparisonOptions& options);
 
-/// Judges every contender on the same images, and with the same bootstrap draws. Shares are taken of
-/// the first contender with role kSmall or kBig; without them they are absent.
-/// REQUIRES: valid options; every contender has one list of boxes per image; at least one image.
+/// Judges every contender on the same images, and with the same bootstrap draws. Shares are taken
+/// of the first contender with role kSmall or kBig; without them they are absent. REQUIRES: valid
+/// options; every contender has one list of boxes per image; at least one image.
 std::vector<Standing> Compare(std::span<const TruthImage> images, const LabelSpace& classes,
                               std::span<const Contender> contenders,
                               const ComparisonOptions& options);

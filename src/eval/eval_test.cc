@@ -1,10 +1,10 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "core/rng.h"
 #include "eval/alignment.h"
@@ -33,12 +33,16 @@ struct Aps {
   std::optional<double> voc07, area, coco;
 };
 
+std::optional<double> First(const std::vector<double>& values) {
+  return values.empty() ? std::nullopt : std::optional(values[0]);
+}
+
 Aps ApsOf(const std::vector<TruthImage>& images, const std::vector<Detections>& boxes) {
   const MatchTable voc = MatchVoc(images, boxes, 1);
   const MatchTable coco = MatchCoco(images, boxes, 1);
   return {MeanAveragePrecision(voc, Interpolation::kVoc07),
           MeanAveragePrecision(voc, Interpolation::kArea),
-          MeanAveragePrecisionAt(coco, 0, Interpolation::kCoco)};
+          First(MeanAveragePrecisions(coco, Interpolation::kCoco))};
 }
 
 TEST(AveragePrecision, EqualsWhatIsWorkedOutByHand) {
@@ -52,15 +56,30 @@ TEST(AveragePrecision, EqualsWhatIsWorkedOutByHand) {
       {"the one object found", {{kLeft}}, {{kLeft, .9F}}, 1, 1, 1},
       {"nothing found", {{kLeft}}, {}, 0, 0, 0},
       {"a wrong box alone", {{kLeft}}, {{kRight, .9F}}, 0, 0, 0},
-      {"one of two found: recall .5 at precision 1", {{kLeft}, {kRight}}, {{kLeft, .9F}},
-       6.0 / 11, 0.5, 51.0 / 101},
-      {"a wrong box before the right one: precision 1/2", {{kLeft}},
-       {{kLeft, .8F}, {kRight, .9F}}, 0.5, 0.5, 0.5},
-      {"a wrong box after the right one changes nothing", {{kLeft}},
-       {{kLeft, .9F}, {kRight, .8F}}, 1, 1, 1},
-      {"a duplicate between two right ones is wrong: precisions 1, 1/2, 2/3", {{kLeft}, {kRight}},
+      {"one of two found: recall .5 at precision 1",
+       {{kLeft}, {kRight}},
+       {{kLeft, .9F}},
+       6.0 / 11,
+       0.5,
+       51.0 / 101},
+      {"a wrong box before the right one: precision 1/2",
+       {{kLeft}},
+       {{kLeft, .8F}, {kRight, .9F}},
+       0.5,
+       0.5,
+       0.5},
+      {"a wrong box after the right one changes nothing",
+       {{kLeft}},
+       {{kLeft, .9F}, {kRight, .8F}},
+       1,
+       1,
+       1},
+      {"a duplicate between two right ones is wrong: precisions 1, 1/2, 2/3",
+       {{kLeft}, {kRight}},
        {{kLeft, .9F}, {kLeft, .8F}, {kRight, .7F}},
-       (6 + 5 * (2.0 / 3)) / 11, 0.5 + 0.5 * (2.0 / 3), (51 + 50 * (2.0 / 3)) / 101},
+       (6 + 5 * (2.0 / 3)) / 11,
+       0.5 + 0.5 * (2.0 / 3),
+       (51 + 50 * (2.0 / 3)) / 101},
       {"an IoU of exactly .5 is a match", {{kLeft}}, {{{0, 0, 10, 5}, .9F}}, 1, 1, 1},
       {"an inverted box matches nothing", {{kLeft}}, {{{10, 10, 0, 0}, .9F}}, 0, 0, 0},
       {"a truth without area is never found", {{{5, 5, 5, 5}}}, {{{5, 5, 5, 5}, .9F}}, 0, 0, 0},
@@ -182,10 +201,10 @@ TEST(CountObjects, CountsStrictlyAboveTheThresholdAndEachObjectOnce) {
   const std::vector<TruthImage> images = {
       Image({{.box = kLeft}, {.box = kRight}, {.box = {20, 20, 30, 30}, .difficult = true}})};
   const std::vector<Detections> boxes = {{{kLeft, .9F},
-                                          {kLeft, .8F},                // a duplicate
-                                          {{20, 20, 30, 30}, .7F},     // difficult
-                                          {{60, 0, 70, 10}, .6F},      // wrong
-                                          {kRight, .5F}}};             // not above
+                                          {kLeft, .8F},             // a duplicate
+                                          {{20, 20, 30, 30}, .7F},  // difficult
+                                          {{60, 0, 70, 10}, .6F},   // wrong
+                                          {kRight, .5F}}};          // not above
   EXPECT_EQ(CountObjects(MatchVoc(images, boxes, 1)),
             (ObjectCounts{.found = 1, .counted = 4, .wanted = 2}));
   EXPECT_EQ(CountObjects(MatchVoc(images, boxes, 1), 0.49F).found, 2);
@@ -256,9 +275,8 @@ TEST(Percentile, IsTheNearestRank) {
     int expected;
   };
   const Case cases[] = {
-      {{7}, 50, 7},          {{7}, 99, 7},           {{2, 1}, 50, 1},
-      {{2, 1}, 51, 2},       {{3, 1, 2}, 50, 2},     {{4, 3, 2, 1}, 100, 4},
-      {{4, 3, 2, 1}, 25, 1}, {{4, 3, 2, 1}, 0.1, 1},
+      {{7}, 50, 7},       {{7}, 99, 7},           {{2, 1}, 50, 1},       {{2, 1}, 51, 2},
+      {{3, 1, 2}, 50, 2}, {{4, 3, 2, 1}, 100, 4}, {{4, 3, 2, 1}, 25, 1}, {{4, 3, 2, 1}, 0.1, 1},
   };
   for (const Case& c : cases) {
     EXPECT_EQ(Percentile(c.values, c.percent), c.expected) << c.percent << " % of " << c.values[0];
@@ -337,7 +355,8 @@ struct Pair {
   std::vector<Contender> Contenders(std::vector<bool> uploaded) const {
     return {{.name = "small", .role = Role::kSmall, .detections = small.boxes},
             {.name = "big", .role = Role::kBig, .detections = big.boxes},
-            {.name = "both", .role = Role::kEndToEnd,
+            {.name = "both",
+             .role = Role::kEndToEnd,
              .detections = ComposeCascade(small.boxes, big.boxes, uploaded),
              .uploaded = uploaded}};
   }
@@ -346,14 +365,14 @@ struct Pair {
 TEST(Compare, GoesFromTheSmallModelToTheBigOneWithTheUploadRatio) {
   const Pair pair;
   const std::size_t n = pair.small.images.size();
-  const auto none = Compare(pair.small.images, pair.classes,
-                            pair.Contenders(std::vector<bool>(n, false)), {});
+  const auto none =
+      Compare(pair.small.images, pair.classes, pair.Contenders(std::vector<bool>(n, false)), {});
   EXPECT_EQ(none[2].voc07, none[0].voc07);
   EXPECT_THAT(none[2].upload_ratio, Optional(0));
   EXPECT_THAT(none[2].recovered.value, Optional(0));
   EXPECT_EQ(none[2].kept_voc07, none[0].voc07.value);
-  const auto all = Compare(pair.small.images, pair.classes,
-                           pair.Contenders(std::vector<bool>(n, true)), {});
+  const auto all =
+      Compare(pair.small.images, pair.classes, pair.Contenders(std::vector<bool>(n, true)), {});
   EXPECT_EQ(all[2].voc07, all[1].voc07);
   EXPECT_THAT(all[2].upload_ratio, Optional(1));
   EXPECT_THAT(all[2].recovered.value, Optional(1));
@@ -368,9 +387,10 @@ TEST(Compare, JudgesTheKeptImagesOnTheirOwn) {
   const std::vector<Detections> near = {{{kLeft, .9F}}, {}};
   const std::vector<Detections> far = {{}, {{kLeft, .9F}}};
   const std::vector<bool> uploaded = {false, true};
-  const std::vector<Contender> contenders = {
-      {.name = "both", .role = Role::kEndToEnd, .detections = ComposeCascade(near, far, uploaded),
-       .uploaded = uploaded}};
+  const std::vector<Contender> contenders = {{.name = "both",
+                                              .role = Role::kEndToEnd,
+                                              .detections = ComposeCascade(near, far, uploaded),
+                                              .uploaded = uploaded}};
   const auto standing = Compare(images, {{"x"}}, contenders, {})[0];
   EXPECT_THAT(standing.voc07.value, Optional(1));
   EXPECT_THAT(standing.kept_voc07, Optional(1)) << "the near model found the object it kept";
@@ -396,8 +416,7 @@ TEST(Compare, IsDefinedWithoutBoxesAndWithoutTruth) {
   const std::vector<TruthImage> images = {Image({})};
   const std::vector<Contender> contenders = {
       {.name = "x", .detections = std::vector<Detections>(1)}};
-  const auto standing =
-      Compare(images, {{"x"}}, contenders, {.bootstrap = {.draws = 10}})[0];
+  const auto standing = Compare(images, {{"x"}}, contenders, {.bootstrap = {.draws = 10}})[0];
   EXPECT_EQ(standing.voc07, Figure{});
   EXPECT_EQ(standing.recall, Figure{});
   EXPECT_EQ(standing.objects, ObjectCounts{});
@@ -421,9 +440,9 @@ TEST(Compare, GivesIntervalsAroundTheFiguresThatHangOnTheSeedAlone) {
     EXPECT_GE(figure->interval->high, *figure->value);
     EXPECT_LT(figure->interval->low, figure->interval->high);
   }
-  EXPECT_EQ(Compare(pair.small.images, pair.classes, pair.Contenders(uploaded), {})[2]
-                .voc07.interval,
-            std::nullopt);
+  EXPECT_EQ(
+      Compare(pair.small.images, pair.classes, pair.Contenders(uploaded), {})[2].voc07.interval,
+      std::nullopt);
 }
 
 TEST(Compare, RefusesOptionsOutOfRange) {

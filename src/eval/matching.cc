@@ -62,10 +62,20 @@ MatchTable EmptyTable(std::size_t images, int classes, std::vector<double> iou_t
   return table;
 }
 
-void SortByScore(MatchTable& table) {
+/// Brings the boxes of all images into one order and notes where the curves bend.
+void Finish(MatchTable& table) {
   for (ClassMatches& matches : table.classes) {
     std::stable_sort(matches.detections.begin(), matches.detections.end(),
                      [](const auto& a, const auto& b) { return a.score > b.score; });
+    matches.decisive.resize(table.iou_thresholds.size());
+    for (std::size_t t = 0; t < table.iou_thresholds.size(); ++t) {
+      for (std::size_t d = 0; d < matches.detections.size(); ++d) {
+        const MatchedDetection& detection = matches.detections[d];
+        if (((detection.found | detection.ignored) >> t & 1) != 0) {
+          matches.decisive[t].push_back(static_cast<std::uint32_t>(d));
+        }
+      }
+    }
   }
 }
 
@@ -123,7 +133,7 @@ MatchTable MatchVoc(std::span<const TruthImage> images, std::span<const Detectio
       }
     }
   }
-  SortByScore(table);
+  Finish(table);
   return table;
 }
 
@@ -165,8 +175,8 @@ MatchTable MatchCoco(std::span<const TruthImage> images, std::span<const Detecti
       }
       std::stable_sort(objects.begin(), objects.end(),
                        [](const Object& a, const Object& b) { return a.ignored < b.ignored; });
-      matches.wanted[i] = static_cast<std::uint32_t>(
-          std::count_if(objects.begin(), objects.end(), [](const Object& o) { return !o.ignored; }));
+      matches.wanted[i] = static_cast<std::uint32_t>(std::count_if(
+          objects.begin(), objects.end(), [](const Object& o) { return !o.ignored; }));
 
       const std::size_t count =
           std::min(boxes[c].size(), static_cast<std::size_t>(std::max(0, options.max_detections)));
@@ -216,7 +226,7 @@ MatchTable MatchCoco(std::span<const TruthImage> images, std::span<const Detecti
       }
     }
   }
-  SortByScore(table);
+  Finish(table);
   return table;
 }
 

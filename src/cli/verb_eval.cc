@@ -1,0 +1,682 @@
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/report.h"
+#include "cli/verb.h"
+#include "core/json_writer.h"
+#include "data/imports.h"
+#include "data/read_truth.h"
+#include "discriminate/factory.h"
+#include "eval/alignment.h"
+#include "eval/comparison.h"
+#include "eval/replay.h"
+#include "trace/json_lines.h"
+
+namespace nearfar::cli {
+namespace {
+
+struct EvalFlags {
+  std::string truth;
+  std::string image_set;
+  std::string images;
+  std::vector<std::string> recordings;
+  std::string near;
+  std::string far;
+  std::string trace;
+  std::vector<std::string> discriminators;
+  std::vector<double> upload;
+  std::string decisions;
+  std::vector<std::string> classes;
+  std::string synonyms;
+  ComparisonOptions comparison;
+  bool per_class = false;
+  bool sizes = false;
+  bool json = false;
+};
+
+/// The inputs, read.
+struct Inputs {
+  Truth truth;
+  Synonyms synonyms;
+  std::vector<Recording> others;
+  std::optional<Recording> near;
+  std::optional<Recording> far;
+  std::optional<Trace> trace;
+};
+
+/// Everything judged: rows over the same images, and what was left out on the way.
+struct Evaluation {
+  AlignedSet set;
+  std::vector<Standing> standings;
+  std::vector<std::string> notes;  // what stands behind the figures
+};
+
+void SayAll(const std::string& what, const std::vector<std::string>& remarks) {
+  for (const std::string& remark : remarks) {
+    Say(what.empty() ? remark : what + ": " + remark);
+  }
+}
+
+Expected<Synonyms> ReadSynonyms(const std::string& path) {
+  if (path.empty()) {
+    return Synonyms::Default();
+  }
+  std::ifstream file(path);
+  if (!file) {
+    return Fail(ErrorCode::kNotFound, "cannot read the synonyms file " + path);
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  Expected<Synonyms> synonyms = Synonyms::Parse(text.str());
+  if (!synonyms) {
+    return Fail(synonyms.error().code, path + ": " + synonyms.error().message);
+  }
+  return synonyms;
+}
+
+Expected<Recording> Open(const std::string& path, const EvalFlags& flags,
+                         const Synonyms& synonyms) {
+  Expected<Recording> recording =
+      OpenRecording(path, flags.images.empty() ? flags.truth : flags.images, synonyms);
+  if (recording) {
+    SayAll(path, recording->remarks);
+  }
+  return recording;
+}
+
+Expected<Inputs> ReadInputs(const EvalFlags& flags) {
+  Inputs inputs;
+  Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
+  if (!synonyms) {
+    return tl::unexpected(synonyms.error());
+  }
+  inputs.synonyms = *synonyms;
+  Expected<Truth> truth =
+      ReadTruth(flags.truth, inputs.synonyms, TruthOptions{.image_set = flags.image_set});
+  if (!truth) {
+    return tl::unexpected(truth.error());
+  }
+  inputs.truth = std::move(*truth);
+  SayAll(flags.truth, inputs.truth.remarks);
+  for (const std::string& path : flags.recordings) {
+    Expected<Recording> recording = Open(path, flags, inputs.synonyms);
+    if (!recording) {
+      return tl::unexpected(recording.error());
+    }
+    inputs.others.push_back(std::move(*recording));
+  }
+  const std::pair<const std::string*, std::optional<Recording>*> pair[] = {
+      {&flags.near, &inputs.near}, {&flags.far, &inputs.far}};
+  for (const auto& [path, into] : pair) {
+    if (!path->empty()) {
+      Expected<Recording> recording = Open(*path, flags, inputs.synonyms);
+      if (!recording) {
+        return tl::unexpected(recording.error());
+      }
+      *into = std::move(*recording);
+    }
+  }
+  if (!flags.trace.empty()) {
+    Expected<Trace> trace = ReadTrace(flags.trace);
+    if (!trace) {
+      return tl::unexpected(trace.error());
+    }
+    SayAll(flags.trace, trace->remarks);
+    inputs.trace = std::move(*trace);
+  }
+  return inputs;
+}
+
+// ---- decisions
+
+/// Reads `image,uploaded` with 0 or 1, one image a line; a first line of names is passed over.
+Expected<std::vector<bool>> ReadDecisions(const std::string& path,
+                                          const std::vector<TruthImage>& images) {
+  std::ifstream file(path);
+  if (!file) {
+    return Fail(ErrorCode::kNotFound, "cannot read the decisions " + path);
+  }
+  std::map<std::string, bool> uploaded;
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    line.erase(std::find_if(line.rbegin(), line.rend(),
+                            [](unsigned char c) { return std::isspace(c) == 0; })
+                   .base(),
+               line.end());
+    const std::size_t comma = line.rfind(',');
+    const std::string value = comma == std::string::npos ? "" : line.substr(comma + 1);
+    if (line.empty() || (number == 1 && value == "uploaded")) {
+      continue;
+    }
+    if (value != "0" && value != "1") {
+      return Fail(ErrorCode::kInvalidInput,
+                  path + ":" + std::to_string(number) + ": expected `image,0` or `image,1`");
+    }
+    if (!uploaded.emplace(line.substr(0, comma), value == "1").second) {
+      return Fail(ErrorCode::kInvalidInput, path + ":" + std::to_string(number) + ": " +
+                                                line.substr(0, comma) + " is decided twice");
+    }
+  }
+  std::vector<bool> by_image;
+  for (const TruthImage& image : images) {
+    const auto found = uploaded.find(image.name);
+    if (found == uploaded.end()) {
+      return Fail(ErrorCode::kInvalidInput, path + " does not decide on " + image.name);
+    }
+    by_image.push_back(found->second);
+  }
+  return by_image;
+}
+
+std::string Percent(double share, int digits = 1) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", digits, 100 * share);
+  return text;
+}
+
+// ---- from inputs to rows
+
+/// Places of the sources in the aligned set.
+struct Places {
+  std::optional<std::size_t> near, far, trace, trace_near;
+};
+
+/// Small-big replayed from the two recordings.
+Contender Replayed(const Inputs& inputs, const AlignedSet& set, const Places& places,
+                   std::string name, std::vector<bool> uploaded) {
+  Contender contender{.name = std::move(name), .role = Role::kEndToEnd};
+  contender.detections =
+      ComposeCascade(set.detections[*places.near], set.detections[*places.far], uploaded);
+  Costs costs = RecordedCosts(*inputs.near, set.position[*places.near], *inputs.far,
+                              set.position[*places.far], uploaded);
+  contender.bytes_up = costs.bytes_up;
+  contender.latencies = std::move(costs.latencies);
+  contender.uploaded = std::move(uploaded);
+  return contender;
+}
+
+Expected<void> AddDecided(const EvalFlags& flags, const Inputs& inputs, const AlignedSet& set,
+                          const Places& places, std::optional<double> run_ratio,
+                          std::vector<Contender>& contenders) {
+  if (!flags.decisions.empty()) {
+    Expected<std::vector<bool>> uploaded = ReadDecisions(flags.decisions, set.images);
+    if (!uploaded) {
+      return tl::unexpected(uploaded.error());
+    }
+    contenders.push_back(
+        Replayed(inputs, set, places, "end to end, decided by file", std::move(*uploaded)));
+  }
+  for (const std::string& name : flags.discriminators) {
+    Expected<std::unique_ptr<Discriminator>> discriminator = MakeDiscriminator({.name = name});
+    if (!discriminator) {
+      return tl::unexpected(discriminator.error());
+    }
+    Expected<Judgement> judgement =
+        JudgeRecorded(**discriminator, *inputs.near, set.position[*places.near],
+                      set.detections[*places.near]);
+    if (!judgement) {
+      return tl::unexpected(judgement.error());
+    }
+    std::vector<double> ratios = flags.upload;
+    if (ratios.empty() && !(*discriminator)->has_verdict()) {
+      if (!run_ratio) {
+        return Fail(ErrorCode::kInvalidInput,
+                    name + " only ranks images: say with --upload how many of them go up");
+      }
+      ratios = {*run_ratio};
+    }
+    if (ratios.empty()) {
+      contenders.push_back(Replayed(inputs, set, places, "end to end, " + name,
+                                    std::move(judgement->difficult)));
+    }
+    for (const double ratio : ratios) {
+      contenders.push_back(Replayed(inputs, set, places,
+                                    "end to end, " + name + " at " + Percent(ratio, 0) + " %",
+                                    UploadTop(judgement->gains, ratio)));
+    }
+  }
+  return {};
+}
+
+std::string Title(const Recording& recording, const std::string& path) {
+  return recording.model.name.empty() ? std::filesystem::path(path).stem().string()
+                                      : recording.model.name;
+}
+
+Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
+  std::vector<BoxSource> sources;
+  const auto add = [&](const Recording& recording,
+                       const std::string& title) -> Expected<std::size_t> {
+    Expected<BoxSource> source = BoxesOf(recording, title);
+    if (!source) {
+      return tl::unexpected(source.error());
+    }
+    sources.push_back(std::move(*source));
+    return sources.size() - 1;
+  };
+  Places places;
+  for (std::size_t i = 0; i < inputs.others.size(); ++i) {
+    if (const auto at = add(inputs.others[i], flags.recordings[i]); !at) {
+      return tl::unexpected(at.error());
+    }
+  }
+  const std::pair<const std::optional<Recording>*, std::optional<std::size_t>*> pair[] = {
+      {&inputs.near, &places.near}, {&inputs.far, &places.far}};
+  for (const auto& [recording, place] : pair) {
+    if (*recording) {
+      const auto at = add(**recording, place == &places.near ? "near" : "far");
+      if (!at) {
+        return tl::unexpected(at.error());
+      }
+      *place = *at;
+    }
+  }
+  if (inputs.trace) {
+    places.trace = sources.size();
+    sources.push_back(BoxesOf(*inputs.trace, "trace"));
+    if (!inputs.near) {
+      places.trace_near = sources.size();
+      sources.push_back(NearBoxesOf(*inputs.trace, "near answers of the trace"));
+    }
+  }
+  Expected<AlignedSet> aligned = Align(inputs.truth, sources, inputs.synonyms, flags.classes);
+  if (!aligned) {
+    return tl::unexpected(aligned.error());
+  }
+  Evaluation evaluation{.set = std::move(*aligned)};
+  const AlignedSet& set = evaluation.set;
+
+  std::optional<RunCosts> run;
+  std::optional<double> run_ratio;
+  if (places.trace) {
+    run = CostsOf(*inputs.trace, set.position[*places.trace]);
+    run_ratio = static_cast<double>(std::count(run->uploaded.begin(), run->uploaded.end(), true)) /
+                static_cast<double>(run->uploaded.size());
+  }
+  std::vector<Contender> contenders;
+  for (std::size_t i = 0; i < inputs.others.size(); ++i) {
+    Costs costs = RecordedCosts(inputs.others[i], set.position[i]);
+    contenders.push_back({.name = Title(inputs.others[i], flags.recordings[i]),
+                          .role = Role::kOther,
+                          .detections = set.detections[i],
+                          .latencies = std::move(costs.latencies)});
+  }
+  if (places.near || places.trace_near) {
+    const std::size_t at = places.near ? *places.near : *places.trace_near;
+    contenders.push_back({.name = "small alone",
+                          .role = Role::kSmall,
+                          .detections = set.detections[at],
+                          .bytes_up = 0});
+    contenders.back().latencies =
+        run ? run->near : RecordedCosts(*inputs.near, set.position[at]).latencies;
+  }
+  if (places.far) {
+    const auto& at = set.position[*places.far];
+    contenders.push_back({.name = "big alone",
+                          .role = Role::kBig,
+                          .detections = set.detections[*places.far]});
+    const Recording& near = inputs.near ? *inputs.near : *inputs.far;
+    contenders.back().bytes_up =
+        RecordedCosts(near, places.near ? set.position[*places.near] : at, *inputs.far, at,
+                      std::vector<bool>(at.size(), true))
+            .bytes_up;
+    contenders.back().latencies = run ? run->far : RecordedCosts(*inputs.far, at).latencies;
+  }
+  if (run) {
+    contenders.push_back({.name = "end to end",
+                          .role = Role::kEndToEnd,
+                          .detections = set.detections[*places.trace],
+                          .uploaded = run->uploaded,
+                          .bytes_up = run->bytes_up,
+                          .latencies = run->end_to_end});
+    evaluation.notes.push_back(
+        "latency as the run measured it: small = near answer, big = far answer of the uploaded "
+        "images with link and queue, end to end = capture to emission");
+    if (run->degraded + run->unreadable + run->failed > 0) {
+      evaluation.notes.push_back(
+          "of " + std::to_string(set.images.size()) + " images " + std::to_string(run->degraded) +
+          " kept the near answer because the far one failed, " + std::to_string(run->unreadable) +
+          " could not be read, " + std::to_string(run->failed) + " failed");
+    }
+  } else if (std::any_of(contenders.begin(), contenders.end(),
+                         [](const Contender& c) { return !c.latencies.empty(); })) {
+    evaluation.notes.push_back("latency = recorded service time of the engines, without any link");
+  }
+  if (const auto added = AddDecided(flags, inputs, set, places, run_ratio, contenders); !added) {
+    return tl::unexpected(added.error());
+  }
+  evaluation.standings = Compare(set.images, set.classes, contenders, flags.comparison);
+  return evaluation;
+}
+
+// ---- text
+
+std::string OrDash(const std::optional<double>& share) { return share ? Percent(*share) : "-"; }
+
+std::string Bytes(const std::optional<std::int64_t>& bytes) {
+  if (!bytes) {
+    return "-";
+  }
+  const auto value = static_cast<double>(*bytes);
+  char text[32];
+  if (value >= 1e6) {
+    std::snprintf(text, sizeof text, "%.1f MB", value / 1e6);
+  } else if (value >= 1e3) {
+    std::snprintf(text, sizeof text, "%.1f kB", value / 1e3);
+  } else {
+    std::snprintf(text, sizeof text, "%.0f B", value);
+  }
+  return text;
+}
+
+std::string Milliseconds(Duration duration) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f", ToMilliseconds(duration));
+  return text;
+}
+
+std::string WithInterval(const Figure& figure) {
+  if (!figure.value) {
+    return "-";
+  }
+  std::string text = Percent(*figure.value);
+  if (figure.interval) {
+    text += " [" + Percent(figure.interval->low) + ", " + Percent(figure.interval->high) + "]";
+  }
+  return text;
+}
+
+std::string RecoveredText(const Standing& standing, bool has_pair) {
+  return standing.recovered.value ? WithInterval(standing.recovered)
+                                  : (has_pair ? "no gap" : "-");
+}
+
+void PrintText(const Evaluation& evaluation, const EvalFlags& flags) {
+  using Row = std::vector<std::string>;
+  const bool with_intervals = flags.comparison.bootstrap.draws > 0;
+  const std::vector<Standing>& standings = evaluation.standings;
+  const auto has_role = [&](Role role) {
+    return std::any_of(standings.begin(), standings.end(),
+                       [&](const Standing& s) { return s.role == role; });
+  };
+
+  std::vector<Row> rows;
+  for (const Standing& s : standings) {
+    Row row = {s.name,
+               OrDash(s.voc07.value),
+               OrDash(s.area.value),
+               OrDash(s.ap50.value),
+               OrDash(s.ap50_95.value)};
+    if (flags.sizes) {
+      row.insert(row.end(), {OrDash(s.ap_small), OrDash(s.ap_medium), OrDash(s.ap_large)});
+    }
+    row.insert(row.end(), {std::to_string(s.objects.found), std::to_string(s.objects.counted),
+                           OrDash(s.upload_ratio), Bytes(s.bytes_up),
+                           s.latency ? Milliseconds(s.latency->p50) : "-",
+                           s.latency ? Milliseconds(s.latency->p95) : "-"});
+    rows.push_back(std::move(row));
+  }
+  Row header = {"", "mAP", "area AP", "AP50", "AP50:95"};
+  if (flags.sizes) {
+    header.insert(header.end(), {"small", "medium", "large"});
+  }
+  header.insert(header.end(), {"found", "counted", "uploaded %", "bytes up", "p50 ms", "p95 ms"});
+  std::cout << FormatTable(header, rows);
+  const std::int64_t wanted = standings.empty() ? 0 : standings[0].objects.wanted;
+  std::cout << "\n"
+            << evaluation.set.images.size() << " images, " << wanted << " objects of "
+            << evaluation.set.classes.size()
+            << (evaluation.set.classes.size() == 1 ? " class" : " classes") << "; accuracies in %; "
+            << "mAP: VOC07, 11 points, IoU " << flags.comparison.iou
+            << "; found: objects of the truth with a box scored > " << flags.comparison.score_threshold
+            << "; counted: all such boxes, right or wrong (the paper's count)\n";
+  for (const std::string& note : evaluation.notes) {
+    std::cout << note << "\n";
+  }
+
+  if (has_role(Role::kEndToEnd)) {
+    rows.clear();
+    const bool has_pair = has_role(Role::kSmall) && has_role(Role::kBig);
+    for (const Standing& s : standings) {
+      if (s.role == Role::kEndToEnd) {
+        rows.push_back({s.name, std::to_string(s.kept_images), OrDash(s.kept_voc07),
+                        OrDash(s.kept_ap50_95), WithInterval(s.found_share),
+                        OrDash(s.counted_share), RecoveredText(s, has_pair)});
+      }
+    }
+    std::cout << "\n"
+              << FormatTable({"", "kept images", "mAP on kept", "AP50:95 on kept",
+                              "found / big's %", "counted / big's %", "mAP gap recovered %"},
+                             rows);
+  }
+  if (with_intervals) {
+    rows.clear();
+    for (const Standing& s : standings) {
+      rows.push_back({s.name, WithInterval(s.voc07), WithInterval(s.area), WithInterval(s.ap50),
+                      WithInterval(s.ap50_95), WithInterval(s.recall)});
+    }
+    std::cout << "\n95 % intervals over images, " << flags.comparison.bootstrap.draws
+              << " draws, seed " << flags.comparison.bootstrap.seed << "\n"
+              << FormatTable({"", "mAP", "area AP", "AP50", "AP50:95", "found / objects"}, rows);
+  }
+  if (flags.per_class) {
+    for (const Standing& s : standings) {
+      rows.clear();
+      for (const ClassStanding& c : s.per_class) {
+        rows.push_back({c.name, OrDash(c.voc07), OrDash(c.area), OrDash(c.ap50), OrDash(c.ap50_95),
+                        std::to_string(c.found), std::to_string(c.wanted)});
+      }
+      std::cout << "\n"
+                << FormatTable({s.name, "AP (VOC07)", "area AP", "AP50", "AP50:95", "found",
+                                "objects"},
+                               rows);
+    }
+  }
+}
+
+// ---- JSON
+
+void Field(JsonWriter& json, const char* key, const std::optional<double>& value) {
+  if (value) {
+    json.Field(key, *value);
+  }
+}
+
+void Field(JsonWriter& json, const std::string& key, const Figure& figure) {
+  if (!figure.value) {
+    return;
+  }
+  json.Field(key, *figure.value);
+  if (figure.interval) {
+    json.Field(key + "_interval", std::vector<double>{figure.interval->low, figure.interval->high});
+  }
+}
+
+const char* RoleName(Role role) {
+  switch (role) {
+    case Role::kSmall: return "small";
+    case Role::kBig: return "big";
+    case Role::kEndToEnd: return "end-to-end";
+    case Role::kOther: return "other";
+  }
+  return "other";
+}
+
+void WriteStanding(JsonWriter& json, const Standing& s) {
+  json.BeginObject();
+  json.Field("name", s.name);
+  json.Field("role", RoleName(s.role));
+  Field(json, "map_voc07", s.voc07);
+  Field(json, "map_area", s.area);
+  Field(json, "ap50", s.ap50);
+  Field(json, "ap50_95", s.ap50_95);
+  Field(json, "ap_small", s.ap_small);
+  Field(json, "ap_medium", s.ap_medium);
+  Field(json, "ap_large", s.ap_large);
+  json.Field("objects_found", s.objects.found);
+  json.Field("objects_counted", s.objects.counted);
+  json.Field("objects", s.objects.wanted);
+  Field(json, "objects_found_share", s.recall);
+  if (s.upload_ratio) {
+    json.Field("upload_ratio", *s.upload_ratio);
+    json.Field("kept_images", s.kept_images);
+    Field(json, "kept_map_voc07", s.kept_voc07);
+    Field(json, "kept_ap50_95", s.kept_ap50_95);
+  }
+  Field(json, "found_of_big", s.found_share);
+  Field(json, "counted_of_big", s.counted_share);
+  Field(json, "gap_recovered", s.recovered);
+  if (s.bytes_up) {
+    json.Field("bytes_up", *s.bytes_up);
+  }
+  if (s.latency) {
+    json.Key("latency_ms");
+    json.BeginObject();
+    json.Field("p50", s.latency->p50);
+    json.Field("p95", s.latency->p95);
+    json.Field("p99", s.latency->p99);
+    json.Field("images", s.latencies);
+    json.EndObject();
+  }
+  json.Key("classes");
+  json.BeginArray();
+  for (const ClassStanding& c : s.per_class) {
+    json.BeginObject();
+    json.Field("name", c.name);
+    json.Field("objects", c.wanted);
+    json.Field("objects_found", c.found);
+    Field(json, "ap_voc07", c.voc07);
+    Field(json, "ap_area", c.area);
+    Field(json, "ap50", c.ap50);
+    Field(json, "ap50_95", c.ap50_95);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+}
+
+void PrintJson(const Evaluation& evaluation, const EvalFlags& flags) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Field("images", evaluation.set.images.size());
+  json.Field("classes", evaluation.set.classes.names);
+  json.Field("iou", flags.comparison.iou);
+  json.Field("score_threshold", flags.comparison.score_threshold);
+  json.Field("bootstrap_draws", flags.comparison.bootstrap.draws);
+  json.Field("seed", flags.comparison.bootstrap.seed);
+  json.Field("remarks", evaluation.set.remarks);
+  json.Field("notes", evaluation.notes);
+  json.Key("rows");
+  json.BeginArray();
+  for (const Standing& standing : evaluation.standings) {
+    WriteStanding(json, standing);
+  }
+  json.EndArray();
+  json.EndObject();
+  std::cout << text << "\n";
+}
+
+// ---- the verb
+
+/// Flags that do not go together: what to say, or empty.
+std::string Misuse(const EvalFlags& flags) {
+  if (flags.recordings.empty() && flags.near.empty() && flags.far.empty() && flags.trace.empty()) {
+    return "nothing to evaluate: give --recording, --near and --far, or --trace";
+  }
+  const bool decides = !flags.discriminators.empty() || !flags.decisions.empty();
+  if (decides && (flags.near.empty() || flags.far.empty())) {
+    return "--discriminator and --decisions need both --near and --far";
+  }
+  if (!flags.upload.empty() && flags.discriminators.empty()) {
+    return "--upload needs a --discriminator that ranks the images";
+  }
+  if (const auto valid = Validate(flags.comparison); !valid) {
+    return valid.error().message;
+  }
+  return "";
+}
+
+int RunEval(const EvalFlags& flags) {
+  if (const std::string misuse = Misuse(flags); !misuse.empty()) {
+    Say(misuse);
+    return kUsage;
+  }
+  const Expected<Inputs> inputs = ReadInputs(flags);
+  if (!inputs) {
+    return Stop(inputs.error());
+  }
+  const Expected<Evaluation> evaluation = Evaluate(flags, *inputs);
+  if (!evaluation) {
+    return Stop(evaluation.error());
+  }
+  SayAll("", evaluation->set.remarks);
+  if (flags.json) {
+    PrintJson(*evaluation, flags);
+  } else {
+    PrintText(*evaluation, flags);
+  }
+  std::cout.flush();
+  if (!std::cout) {
+    Say("cannot write the result to the standard output");
+    return kCannot;
+  }
+  return kDone;
+}
+
+}  // namespace
+
+std::function<int()> SetUpEval(CLI::App& app) {
+  const auto flags = std::make_shared<EvalFlags>();
+  app.add_option("--truth", flags->truth,
+                 "Annotations: VOC folder, COCO JSON, YOLO folder, MOT sequence or CSV")
+      ->required();
+  app.add_option("--image-set", flags->image_set,
+                 "Part of the truth: a VOC list (test), a YOLO split (val)");
+  app.add_option("--recording", flags->recordings,
+                 "A recording, a comp4_det_* folder or COCO results, judged alone; repeatable");
+  app.add_option("--near", flags->near, "Recording of the small model");
+  app.add_option("--far", flags->far, "Recording of the big model");
+  app.add_option("--trace", flags->trace, "Trace of a run: its final boxes, decisions and costs");
+  app.add_option("--discriminator", flags->discriminators,
+                 "Replay small-big from --near and --far with this discriminator; repeatable");
+  app.add_option("--upload", flags->upload,
+                 "Share of the images to upload, those with the largest gains; several allowed. "
+                 "Without it the discriminator's own verdict holds")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--decisions", flags->decisions,
+                 "Replay small-big with the decisions of this file: lines image,0 or image,1");
+  app.add_option("--images", flags->images,
+                 "Names and sizes of the images for imported boxes (default: the truth)");
+  app.add_option("--classes", flags->classes, "Judge these classes only")->delimiter(',');
+  app.add_option("--synonyms", flags->synonyms, "File of class spellings: canonical = alias, alias");
+  app.add_option("--iou", flags->comparison.iou,
+                 "IoU from which an object is found and of VOC's mAP")
+      ->capture_default_str();
+  app.add_option("--score", flags->comparison.score_threshold,
+                 "Boxes scored above count as objects found")
+      ->capture_default_str();
+  app.add_option("--bootstrap", flags->comparison.bootstrap.draws,
+                 "Give 95 % intervals from this many resamplings of the images, e.g. 1000")
+      ->capture_default_str();
+  app.add_option("--seed", flags->comparison.bootstrap.seed, "Seed of the resampling")
+      ->capture_default_str();
+  app.add_flag("--sizes", flags->sizes, "Also AP50:95 of small, medium and large objects (COCO)");
+  app.add_flag("--per-class", flags->per_class, "Also a table by class for each row");
+  app.add_flag("--json", flags->json, "One JSON object instead of tables; shares in [0, 1]");
+  return [flags] { return RunEval(*flags); };
+}
+
+}  // namespace nearfar::cli
