@@ -2,7 +2,6 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -10,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "data/image_size.h"
 #include "data/read_truth.h"
 #include "data/text.h"
 
@@ -17,6 +17,12 @@ namespace nearfar {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// The key of an image in a table: a bare id is its own, a file name loses folder and extension.
+std::string KeyOf(std::string_view image) {
+  const fs::path file = image;
+  return HasImageExtension(file.string()) ? file.stem().string() : file.filename().string();
+}
 
 /// A table with a head line, read field by field.
 class CsvTable {
@@ -82,8 +88,7 @@ Expected<std::vector<ListedImage>> ReadSizes(CsvTable& table) {
     if (!width || !height || *width < 1 || *height < 1 || *width > 1e6 || *height > 1e6) {
       return table.Wrong("expected image,width,height in px");
     }
-    // A bare id is its own name; a file name loses folder and extension.
-    images.push_back({NameOf(fields[0]), {static_cast<int>(*width), static_cast<int>(*height)}});
+    images.push_back({KeyOf(fields[0]), {static_cast<int>(*width), static_cast<int>(*height)}});
     if (!seen.insert(images.back().name).second) {
       return table.Wrong("the image " + images.back().name + " is listed twice: take one out");
     }
@@ -179,7 +184,7 @@ Expected<Truth> ReadCsvTruth(const std::string& path, const Synonyms& synonyms) 
       }
       corners[i] = static_cast<float>(*value);
     }
-    const std::string image_name = NameOf(fields[columns[0]]);
+    const std::string image_name = KeyOf(fields[columns[0]]);
     auto image = index_of.find(image_name);
     if (image == index_of.end()) {
       if (has_list) {
@@ -194,7 +199,7 @@ Expected<Truth> ReadCsvTruth(const std::string& path, const Synonyms& synonyms) 
                      .difficult = difficult && fields[*difficult] != "0"}});
     names.insert(rows.back().name);
   }
-  truth.classes.names.assign(names.begin(), names.end());
+  truth.classes = OrderClasses(names);
   for (Row& row : rows) {
     row.object.label = truth.classes.Find(row.name);
     truth.images[row.image].objects.push_back(row.object);

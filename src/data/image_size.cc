@@ -106,8 +106,7 @@ Expected<Size> JpegSize(Bytes bytes) {
       return NoPicture("a JPEG without a frame header");
     }
     const std::size_t length = std::max<std::size_t>(2, BigEndian(bytes, at + 2, 2));
-    const Bytes segment =
-        bytes.subspan(at + 4, std::min(length - 2, bytes.size() - at - 4));
+    const Bytes segment = bytes.subspan(at + 4, std::min(length - 2, bytes.size() - at - 4));
     if (marker == 0xE1 && StartsWith(segment, std::string_view("Exif\0\0", 6))) {
       turned = IsTurned(segment.subspan(6));
     }

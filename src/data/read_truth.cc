@@ -1,6 +1,7 @@
 #include "data/read_truth.h"
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -53,7 +54,7 @@ Form FormOfFolder(const fs::path& path) {
            (file.filename().string().starts_with("instances") ||
             file.filename().string().starts_with("_annotations.coco"));
   };
-  if (is_set(path) || is_set(path / "VOCdevkit")) {
+  if (is_set(path) || HasEntry(path / "VOCdevkit", is_set)) {
     return Form::kVoc;
   }
   if (fs::exists(path / "seqinfo.ini") || fs::exists(path / "gt" / "gt.txt")) {
@@ -72,6 +73,19 @@ Form FormOfFolder(const fs::path& path) {
 }
 
 }  // namespace
+
+LabelSpace OrderClasses(const std::set<std::string>& canonical_names) {
+  LabelSpace classes;
+  for (const std::string& name : VocLabels().names) {
+    if (canonical_names.contains(name)) {
+      classes.names.push_back(name);
+    }
+  }
+  if (classes.names.size() < canonical_names.size()) {
+    classes.names.assign(canonical_names.begin(), canonical_names.end());
+  }
+  return classes;
+}
 
 Expected<Truth> ReadTruth(const std::string& path, const Synonyms& synonyms,
                           const TruthOptions& options) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,10 +34,14 @@ struct TruthImage {
 struct Truth {
   LabelSpace classes;
   std::vector<TruthImage> images;    ///< in the order of the annotation; names are unique
-  std::vector<std::string> remarks;  ///< what was odd and how it was read ("45 objects without a name
-                                     ///< or box: left out"): to be printed once
+  std::vector<std::string> remarks;  ///< what was odd and how it was read ("45 objects without a
+                                     ///< name or box: left out"): to be printed once
 
   friend bool operator==(const Truth&, const Truth&) = default;
 };
+
+/// The classes of annotations that use names without listing them: VOC's in VOC's order where there
+/// are no others, else by the alphabet.
+LabelSpace OrderClasses(const std::set<std::string>& canonical_names);
 
 }  // namespace nearfar

@@ -2,7 +2,6 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <pugixml.hpp>
 #include <set>
@@ -299,14 +298,10 @@ Expected<Truth> ReadVocTruth(const std::string& path, const Synonyms& synonyms,
     }
     truth.images.push_back(std::move(*image));
   }
-  truth.classes.names.assign(names.begin(), names.end());
-  std::map<std::string, int> label_of;
-  for (const std::string& name : names) {
-    label_of.emplace(name, static_cast<int>(label_of.size()));
-  }
+  truth.classes = OrderClasses(names);
   for (std::size_t i = 0; i < files.size(); ++i) {
     for (NamedObject& named : objects[i]) {
-      named.object.label = label_of.at(named.name);
+      named.object.label = truth.classes.Find(named.name);
       truth.images[i].objects.push_back(named.object);
     }
   }

@@ -29,11 +29,11 @@ struct YoloLayout {
 
 /// Reads the names of a data.yaml: a list, or a map from number to name.
 Expected<void> ReadNames(const YAML::Node& names, YoloLayout& layout) {
-  if (names.IsSequence()) {
+  if (names && names.IsSequence()) {
     layout.names = names.as<std::vector<std::string>>();
     return {};
   }
-  if (!names.IsMap()) {
+  if (!names || !names.IsMap()) {
     return Fail(ErrorCode::kInvalidInput,
                 layout.names_file + ": needs `names:`, a list or a map from number to name");
   }
