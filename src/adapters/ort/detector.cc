@@ -58,51 +58,113 @@ Expected<DetectorAnswer> OrtDetector::DetectBeforeNms(const PixelView& view, int
   return Look(view, offset_x, offset_y, false);
 }
 
-Expected<DetectorAnswer> OrtDetector::Look(const PixelView& view, int offset_x, int offset_y,
-                                           bool with_nms) {
+/// One look at one view; its tensor goes back to the detector's spare ones.
+class OrtDetector::Pass final : public DetectorPass {
+ public:
+  Pass(OrtDetector& detector, Size view, int offset_x, int offset_y)
+      : detector_(detector), view_(view), offset_x_(offset_x), offset_y_(offset_y) {}
+  ~Pass() override { detector_.KeepSpareTensor(std::move(tensor_)); }
+  Pass(const Pass&) = delete;
+  Pass& operator=(const Pass&) = delete;
+
+  void Fill(const PixelView& view) {
+    const TimePoint start = clock_.Now();
+    const InputSpec& input = detector_.model_.package().input;
+    tensor_ = detector_.TakeSpareTensor();
+    tensor_.resize(TensorBytes(input));
+    place_ = PlaceFrame(view.size, input);
+    FillTensor(view, input, place_, tensor_);
+    answer_.prepare = clock_.Now() - start;
+  }
+
+  Expected<void> Infer() override {
+    const TimePoint start = clock_.Now();
+    const InputSpec& input = detector_.model_.package().input;
+    const std::vector<std::int64_t> shape = detector_.model_.InputShape();
+    const RawTensor raw{input.tensor, input.type, shape, tensor_};
+    auto outputs = detector_.session_->Run({&raw, 1});
+    if (!outputs) {
+      return tl::unexpected(outputs.error());
+    }
+    outputs_ = *std::move(outputs);
+    answer_.infer = clock_.Now() - start;
+    return {};
+  }
+
+  Expected<DetectorAnswer> Decode() override { return Decode(true); }
+
+  Expected<DetectorAnswer> Decode(bool with_nms) {
+    const TimePoint start = clock_.Now();
+    auto decoded = detector_.model_.Decode(outputs_->AsFloats(), place_);
+    if (!decoded) {
+      return tl::unexpected(decoded.error());
+    }
+    answer_.detections =
+        with_nms ? detector_.model_.Finish(*decoded, view_) : *std::move(decoded);
+    for (Detection& detection : answer_.detections) {
+      detection.box = Translate(detection.box, static_cast<float>(offset_x_),
+                                static_cast<float>(offset_y_));
+    }
+    answer_.decode = clock_.Now() - start;
+    return std::move(answer_);
+  }
+
+ private:
+  OrtDetector& detector_;
+  Size view_;
+  int offset_x_;
+  int offset_y_;
+  FrameInInput place_;
+  std::vector<std::byte> tensor_;
+  std::optional<RunOutputs> outputs_;
+  DetectorAnswer answer_;
+  SystemClock clock_;
+};
+
+Expected<std::unique_ptr<OrtDetector::Pass>> OrtDetector::Begin(const PixelView& view,
+                                                                int offset_x, int offset_y) {
   if (view.size.width <= 0 || view.size.height <= 0) {
     return Fail(ErrorCode::kInvalidInput, "an empty picture was given to the detector");
   }
-  const SystemClock clock;
-  const TimePoint start = clock.Now();
-  const InputSpec& input = model_.package().input;
-  std::vector<std::byte> tensor;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!spare_tensors_.empty()) {
-      tensor = std::move(spare_tensors_.back());
-      spare_tensors_.pop_back();
-    }
-  }
-  tensor.resize(TensorBytes(input));
-  const FrameInInput place = PlaceFrame(view.size, input);
-  FillTensor(view, input, place, tensor);
-  const std::vector<std::int64_t> shape = model_.InputShape();
-  const RawTensor raw{input.tensor, input.type, shape, tensor};
-  const TimePoint prepared = clock.Now();
+  auto pass = std::make_unique<Pass>(*this, view.size, offset_x, offset_y);
+  pass->Fill(view);
+  return pass;
+}
 
-  auto outputs = session_->Run({&raw, 1});
-  const TimePoint inferred = clock.Now();
-  {
-    const std::lock_guard lock(mutex_);
-    spare_tensors_.push_back(std::move(tensor));
+Expected<std::unique_ptr<DetectorPass>> OrtDetector::Prepare(const PixelView& view, int offset_x,
+                                                             int offset_y) {
+  auto pass = Begin(view, offset_x, offset_y);
+  if (!pass) {
+    return tl::unexpected(pass.error());
   }
-  if (!outputs) {
-    return tl::unexpected(outputs.error());
+  return std::unique_ptr<DetectorPass>(*std::move(pass));
+}
+
+Expected<DetectorAnswer> OrtDetector::Look(const PixelView& view, int offset_x, int offset_y,
+                                           bool with_nms) {
+  auto pass = Begin(view, offset_x, offset_y);
+  if (!pass) {
+    return tl::unexpected(pass.error());
   }
-  auto decoded = model_.Decode(outputs->AsFloats(), place);
-  if (!decoded) {
-    return tl::unexpected(decoded.error());
+  if (const auto inferred = (*pass)->Infer(); !inferred) {
+    return tl::unexpected(inferred.error());
   }
-  DetectorAnswer answer;
-  answer.detections = with_nms ? model_.Finish(*decoded, view.size) : *std::move(decoded);
-  for (Detection& detection : answer.detections) {
-    detection.box = Translate(detection.box, static_cast<float>(offset_x), static_cast<float>(offset_y));
+  return (*pass)->Decode(with_nms);
+}
+
+std::vector<std::byte> OrtDetector::TakeSpareTensor() {
+  const std::lock_guard lock(mutex_);
+  if (spare_tensors_.empty()) {
+    return {};
   }
-  answer.prepare = prepared - start;
-  answer.infer = inferred - prepared;
-  answer.decode = clock.Now() - inferred;
-  return answer;
+  std::vector<std::byte> tensor = std::move(spare_tensors_.back());
+  spare_tensors_.pop_back();
+  return tensor;
+}
+
+void OrtDetector::KeepSpareTensor(std::vector<std::byte> tensor) {
+  const std::lock_guard lock(mutex_);
+  spare_tensors_.push_back(std::move(tensor));
 }
 
 }  // namespace nearfar::ort

@@ -37,6 +37,8 @@ class OrtDetector final : public Detector {
   /// Boxes are not clipped to the view: NMS and then the cut give what Detect gives.
   Expected<DetectorAnswer> DetectBeforeNms(const PixelView& view, int offset_x,
                                            int offset_y) override;
+  Expected<std::unique_ptr<DetectorPass>> Prepare(const PixelView& view, int offset_x,
+                                                  int offset_y) override;
   const ModelIdentity& identity() const override { return identity_; }
   const std::vector<std::string>& labels() const override { return model_.labels(); }
 
@@ -49,7 +51,12 @@ class OrtDetector final : public Detector {
 
  private:
   OrtDetector(std::unique_ptr<Session> session, DetectionModel model);
+  class Pass;
+
+  Expected<std::unique_ptr<Pass>> Begin(const PixelView& view, int offset_x, int offset_y);
   Expected<DetectorAnswer> Look(const PixelView& view, int offset_x, int offset_y, bool with_nms);
+  std::vector<std::byte> TakeSpareTensor();
+  void KeepSpareTensor(std::vector<std::byte> tensor);
 
   std::unique_ptr<Session> session_;
   DetectionModel model_;
@@ -57,7 +64,7 @@ class OrtDetector final : public Detector {
   std::filesystem::path file_;
   std::vector<std::string> assumed_;
   std::mutex mutex_;
-  std::vector<std::vector<std::byte>> spare_tensors_;  ///< guarded by mutex_; one a caller
+  std::vector<std::vector<std::byte>> spare_tensors_;  ///< guarded by mutex_; one a pass in hand
 };
 
 }  // namespace nearfar::ort
