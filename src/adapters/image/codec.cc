@@ -247,4 +247,6 @@ double BrennerGradient(const PixelView& view) {
          static_cast<double>(std::int64_t{grey.cols - 2} * grey.rows);
 }
 
+void UseCallersThreadOnly() { cv::setNumThreads(1); }
+
 }  // namespace nearfar

@@ -42,4 +42,8 @@ bool IsJpegOrPng(std::span<const std::uint8_t> bytes);
 /// image. Larger is sharper; 0 for fewer than three columns.
 double BrennerGradient(const PixelView& view);
 
+/// From now on OpenCV works on the caller's thread alone, in the whole process: its pool would take
+/// cores from the detector. For programs, at their start.
+void UseCallersThreadOnly();
+
 }  // namespace nearfar

@@ -1,0 +1,145 @@
+#include "cli/settings.h"
+
+#include <fstream>
+
+#include <CLI/CLI.hpp>
+#include <gmock/gmock.h>
+
+namespace nearfar::cli {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+/// One setting of each kind.
+struct Sample {
+  std::vector<std::string> images;
+  std::string near;
+  int in_flight = 8;
+  double ratio = 0.5;
+  bool recursive = false;
+  Duration deadline = milliseconds(1);
+  std::map<std::string, std::string> near_set;
+  std::map<std::string, double> thresholds;
+  SettingTable table{{
+      {"images", "", &images, 0, 0, true},
+      {"near", "", &near},
+      {"in-flight", "", &in_flight, 1, 100},
+      {"ratio", "", &ratio, 0, 1},
+      {"recursive", "", &recursive},
+      {"deadline", "", &deadline},
+      {"near-set", "", &near_set},
+      {"thresholds", "", &thresholds, 0, 1},
+  }};
+
+  Expected<void> Read(const std::string& yaml, std::vector<std::string> flags = {}) {
+    CLI::App app;
+    table.Declare(app);
+    std::reverse(flags.begin(), flags.end());
+    app.parse(flags);
+    std::string path;
+    if (!yaml.empty()) {
+      path = ::testing::TempDir() + "nearfar_settings_test.yaml";
+      std::ofstream(path) << yaml;
+    }
+    return table.Apply(path);
+  }
+};
+
+TEST(Settings, ComeFromTheFileAndTheCommandLineWins) {
+  Sample sample;
+  const auto read = sample.Read(
+      "# a comment\nimages: [a.jpg, b c.jpg]\nnear: x.onnx\nin-flight: 3\nrecursive: yes\n"
+      "deadline: 2s\nnear-set: {decoder: yolov8}\nthresholds: {person: 0.25, dining table: 0.5}\n",
+      {"--in-flight", "5", "--ratio=0.75"});
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_THAT(sample.images, ElementsAre("a.jpg", "b c.jpg"));
+  EXPECT_EQ(sample.near, "x.onnx");
+  EXPECT_EQ(sample.in_flight, 5);
+  EXPECT_EQ(sample.ratio, 0.75);
+  EXPECT_TRUE(sample.recursive);
+  EXPECT_EQ(sample.deadline, milliseconds(2000));
+  EXPECT_EQ(sample.near_set.at("decoder"), "yolov8");
+  EXPECT_EQ(sample.thresholds.at("dining table"), 0.5);
+  EXPECT_EQ(sample.table.Where("in-flight"), "--in-flight");
+  EXPECT_THAT(sample.table.Where("near"), HasSubstr("nearfar_settings_test.yaml:3: near"));
+  EXPECT_THAT(sample.table.GivenAsYaml(), HasSubstr("in-flight: 5"));
+}
+
+TEST(Settings, GivenAsYamlReadsBackAsTheSame) {
+  Sample first;
+  ASSERT_TRUE(first.Read("", {"a.jpg", "b.jpg", "--deadline", "250ms", "--thresholds", "dog=0.5",
+                              "--recursive", "--near", "a: b # c"}));
+  Sample second;
+  ASSERT_TRUE(second.Read(first.table.GivenAsYaml()));
+  EXPECT_EQ(second.images, first.images);
+  EXPECT_EQ(second.near, "a: b # c");
+  EXPECT_EQ(second.deadline, milliseconds(250));
+  EXPECT_EQ(second.thresholds, first.thresholds);
+  EXPECT_TRUE(second.recursive);
+}
+
+TEST(Settings, NothingGivenChangesNothing) {
+  Sample sample;
+  ASSERT_TRUE(sample.Read("# only a comment\n"));
+  EXPECT_EQ(sample.in_flight, 8);
+  EXPECT_TRUE(sample.images.empty());
+}
+
+TEST(Settings, NameLineAndKeyOfEveryMistake) {
+  const struct {
+    const char* yaml;
+    const char* where;
+    const char* what;
+  } cases[] = {
+      {"near: a\nin-fligt: 3\n", ":2: in-fligt", "do you mean in-flight?"},
+      {"zzzzzzzzzz: 3\n", ":1: zzzzzzzzzz", "no such key"},
+      {"in-flight: many\n", ":1: in-flight", "'many' is no number from 1 to 100"},
+      {"\n\nin-flight: 0\n", ":3: in-flight", "from 1 to 100"},
+      {"in-flight: 1.5\n", ":1: in-flight", "no whole number"},
+      {"ratio: 1.01\n", ":1: ratio", "from 0 to 1"},
+      {"ratio: nan\n", ":1: ratio", "from 0 to 1"},
+      {"deadline: 2\n", ":1: deadline", "no time"},
+      {"deadline: -2s\n", ":1: deadline", "no time"},
+      {"recursive: maybe\n", ":1: recursive", "neither true nor false"},
+      {"thresholds: {dog: 2}\n", ":1: thresholds", "from 0 to 1"},
+      {"thresholds: 0.5\n", ":1: thresholds", "takes a map"},
+      {"near: [a, b]\n", ":1: near", "one plain value"},
+      {"images: {a: b}\n", ":1: images", "a list of values"},
+      {"near: a\nnear: b\n", ":2: near", "given twice"},
+      {"near: 'a\n", ":", "no valid YAML"},
+      {"- a\n- b\n", ":1", "a map of keys"},
+  };
+  for (const auto& c : cases) {
+    Sample sample;
+    const auto read = sample.Read(c.yaml);
+    ASSERT_FALSE(read) << c.yaml;
+    EXPECT_THAT(read.error().message, HasSubstr(c.where)) << c.yaml;
+    EXPECT_THAT(read.error().message, HasSubstr(c.what)) << c.yaml;
+  }
+}
+
+TEST(Settings, NameTheFlagOfAMistake) {
+  Sample sample;
+  EXPECT_EQ(sample.Read("", {"--in-flight", "0"}).error().message,
+            "--in-flight: '0' is no number from 1 to 100");
+  Sample other;
+  EXPECT_THAT(other.Read("", {"--near-set", "decoder"}).error().message, HasSubstr("--near-set"));
+  Sample missing;
+  EXPECT_EQ(missing.table.Apply("/nonexistent.yaml").error().code, ErrorCode::kNotFound);
+}
+
+TEST(ParseDuration, NeedsAUnit) {
+  EXPECT_EQ(*ParseDuration("250ms"), milliseconds(250));
+  EXPECT_EQ(*ParseDuration("1.5s"), milliseconds(1500));
+  EXPECT_EQ(*ParseDuration("2 min"), milliseconds(120000));
+  EXPECT_EQ(*ParseDuration("0s"), milliseconds(0));
+  EXPECT_EQ(*ParseDuration("1h"), milliseconds(3600000));
+  for (const char* wrong : {"", "2", "s", "-1s", "1e99h", "2 weeks", "nan s"}) {
+    EXPECT_FALSE(ParseDuration(wrong)) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace nearfar::cli
