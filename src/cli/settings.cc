@@ -103,6 +103,9 @@ void SettingTable::Declare(CLI::App& app) {
     if (!setting.positional) {
       option->allow_extra_args(false);
     }
+    if (!IsMap(setting) && !IsList(setting)) {
+      option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    }
     if (IsMap(setting)) {
       option->type_name("KEY=VALUE");
     } else if (std::holds_alternative<Duration*>(setting.target)) {

@@ -108,7 +108,7 @@ TEST(Settings, NameLineAndKeyOfEveryMistake) {
       {"near: [a, b]\n", ":1: near", "one plain value"},
       {"images: {a: b}\n", ":1: images", "a list of values"},
       {"near: a\nnear: b\n", ":2: near", "given twice"},
-      {"near: 'a\n", ":", "no valid YAML"},
+      {"near: [a\n", ":", "no valid YAML"},
       {"- a\n- b\n", ":1", "a map of keys"},
   };
   for (const auto& c : cases) {
