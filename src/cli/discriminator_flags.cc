@@ -4,6 +4,9 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <utility>
 
 namespace nearfar::cli {
 
@@ -54,17 +57,55 @@ Expected<DiscriminatorSpec> ParseDiscriminatorFlags(const std::string& name,
   return spec;
 }
 
-std::vector<std::string> SplitNames(const std::string& text) {
-  std::vector<std::string> names;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', at), text.size());
-    const std::size_t first = text.find_first_not_of(" \t", at);
-    if (first < comma) {
-      names.push_back(text.substr(first, text.find_last_not_of(" \t", comma - 1) + 1 - first));
+Expected<OpenedDiscriminator> OpenDiscriminator(const std::string& name_or_file,
+                                                const std::vector<std::string>& parameters) {
+  OpenedDiscriminator opened;
+  const auto known = KnownDiscriminators();
+  if (std::any_of(known.begin(), known.end(),
+                  [&](const DiscriminatorInfo& info) { return info.name == name_or_file; })) {
+    auto spec = ParseDiscriminatorFlags(name_or_file, parameters);
+    if (!spec) {
+      return tl::unexpected(spec.error());
     }
-    at = comma + 1;
+    opened.spec = *std::move(spec);
+  } else {
+    if (!parameters.empty()) {
+      return Fail(ErrorCode::kInvalidInput,
+                  "--param goes with a discriminator's name; a file has its own parameters");
+    }
+    auto file = ReadDiscriminatorFile(name_or_file);
+    if (!file) {
+      return Fail(file.error().code,
+                  file.error().message +
+                      (file.error().code == ErrorCode::kNotFound
+                           ? "; give a file made by calibrate, or one of " + DiscriminatorNames()
+                           : ""));
+    }
+    opened.spec = file->discriminator;
+    opened.file = *std::move(file);
   }
-  return names;
+  auto made = MakeDiscriminator(opened.spec);
+  if (!made) {
+    return tl::unexpected(made.error());
+  }
+  opened.discriminator = *std::move(made);
+  return opened;
+}
+
+Expected<Synonyms> ReadSynonyms(const std::string& path) {
+  if (path.empty()) {
+    return Synonyms::Default();
+  }
+  std::ifstream file(path);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return Fail(ErrorCode::kNotFound, "cannot read the synonyms file " + path);
+  }
+  Expected<Synonyms> synonyms = Synonyms::Parse(text.str());
+  if (!synonyms) {
+    return Fail(synonyms.error().code, path + ": " + synonyms.error().message);
+  }
+  return synonyms;
 }
 
 }  // namespace nearfar::cli

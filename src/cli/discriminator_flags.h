@@ -1,11 +1,14 @@
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/expected.h"
 #include "core/labels.h"
 #include "discriminate/factory.h"
+#include "train/discriminator_file.h"
 
 namespace nearfar::cli {
 
@@ -20,7 +23,21 @@ std::string DiscriminatorHelp();
 Expected<DiscriminatorSpec> ParseDiscriminatorFlags(const std::string& name,
                                                     const std::vector<std::string>& parameters);
 
-/// Comma-separated names, trimmed; empty ones are left out.
-std::vector<std::string> SplitNames(const std::string& text);
+/// A discriminator and where it came from.
+struct OpenedDiscriminator {
+  DiscriminatorSpec spec;
+  std::unique_ptr<Discriminator> discriminator;
+  std::optional<DiscriminatorFile> file;  ///< absent: made by name
+};
+
+/// Makes the discriminator that a flag names: one of DiscriminatorNames, or a discriminator file.
+/// @param parameters  "key=value" texts; only with a name.
+/// Errors: those of ParseDiscriminatorFlags and ReadDiscriminatorFile.
+Expected<OpenedDiscriminator> OpenDiscriminator(const std::string& name_or_file,
+                                                const std::vector<std::string>& parameters);
+
+/// The class spellings of a file; of none: those that come with nearfar. Errors: kNotFound,
+/// kInvalidInput, with the path.
+Expected<Synonyms> ReadSynonyms(const std::string& path);
 
 }  // namespace nearfar::cli

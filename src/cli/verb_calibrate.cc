@@ -21,7 +21,9 @@ struct Flags {
   std::string far;
   std::string images;
   std::string truth;
-  std::string classes;
+  std::string image_set;
+  std::string synonyms;
+  std::vector<std::string> classes;
   bool count_difficult = false;
   std::string discriminator = "smallbig";
   std::vector<std::string> parameters;
@@ -135,17 +137,22 @@ int Calibrate(const Flags& flags) {
     Say(spec.error().message);
     return kUsage;
   }
-  const Expected<Recording> near = OpenRecording(flags.near, flags.images);
+  const Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
+  if (!synonyms) {
+    return Stop(synonyms.error());
+  }
+  const std::string& images = flags.images.empty() ? flags.truth : flags.images;
+  const Expected<Recording> near = OpenRecording(flags.near, images, *synonyms);
   if (!near) {
     return Stop(near.error());
   }
-  const Expected<Recording> far = OpenRecording(flags.far, flags.images);
+  const Expected<Recording> far = OpenRecording(flags.far, images, *synonyms);
   if (!far) {
     return Stop(far.error());
   }
   std::optional<Truth> truth;
   if (!flags.truth.empty()) {
-    Expected<Truth> read = ReadTruth(flags.truth);
+    Expected<Truth> read = ReadTruth(flags.truth, *synonyms, {.image_set = flags.image_set});
     if (!read) {
       return Stop(read.error());
     }
@@ -161,9 +168,9 @@ int Calibrate(const Flags& flags) {
       Say(remark);
     }
   }
-  const Expected<LabelledSet> set = JoinRecordings(
-      *near, *far, truth ? &*truth : nullptr, Synonyms::Default(),
-      {.classes = SplitNames(flags.classes), .count_difficult = flags.count_difficult});
+  const Expected<LabelledSet> set =
+      JoinRecordings(*near, *far, truth ? &*truth : nullptr, *synonyms,
+                     {.classes = flags.classes, .count_difficult = flags.count_difficult});
   if (!set) {
     return Stop(set.error());
   }
@@ -205,10 +212,15 @@ std::function<int()> SetUpCalibrate(CLI::App& app) {
       "annotations (VOC, COCO, YOLO, MOT, CSV); without them the far model's boxes above "
       "0.5 stand in");
   app.add_option("--images", flags->images,
-                 "names and sizes of the images, where the recordings are imports that lack them");
-  app.add_option(
-      "--classes", flags->classes,
-      "classes that count, comma-separated; default: all that near, far and truth share");
+                 "names and sizes of the images, where the recordings are imports that lack them "
+                 "(default: the truth)");
+  app.add_option("--image-set", flags->image_set,
+                 "part of the truth: a VOC list (test), a YOLO split (val)");
+  app.add_option("--synonyms", flags->synonyms,
+                 "file of class spellings: canonical = alias, alias");
+  app.add_option("--classes", flags->classes,
+                 "classes that count, comma-separated; default: all that near, far and truth share")
+      ->delimiter(',');
   app.add_flag("--count-difficult", flags->count_difficult,
                "count objects that the annotation marks difficult");
   app.add_option("--discriminator", flags->discriminator,

@@ -28,6 +28,7 @@ struct Flags {
   std::string image;
   std::string discriminator = "smallbig";
   std::vector<std::string> parameters;
+  std::string synonyms;
   bool json = false;
 };
 
@@ -43,13 +44,6 @@ struct Subject {
   Evidence evidence() const { return {raw, size, features, HashText(name)}; }
 };
 
-/// The discriminator and where it came from.
-struct Judge {
-  DiscriminatorSpec spec;
-  std::unique_ptr<Discriminator> discriminator;
-  std::optional<DiscriminatorFile> file;  ///< absent: made by name, with its defaults
-};
-
 std::string Number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.4f", value);
@@ -61,43 +55,12 @@ std::string Name(const LabelSpace& classes, int label) {
                                               : "class " + std::to_string(label);
 }
 
-Expected<Judge> MakeJudge(const Flags& flags) {
-  Judge judge;
-  const auto known = KnownDiscriminators();
-  if (std::any_of(known.begin(), known.end(), [&](const DiscriminatorInfo& info) {
-        return info.name == flags.discriminator;
-      })) {
-    auto spec = ParseDiscriminatorFlags(flags.discriminator, flags.parameters);
-    if (!spec) {
-      return tl::unexpected(spec.error());
-    }
-    judge.spec = *std::move(spec);
-  } else {
-    if (!flags.parameters.empty()) {
-      return Fail(ErrorCode::kInvalidInput,
-                  "--param goes with a discriminator's name; a file has its own parameters");
-    }
-    auto file = ReadDiscriminatorFile(flags.discriminator);
-    if (!file) {
-      return Fail(file.error().code,
-                  file.error().message +
-                      (file.error().code == ErrorCode::kNotFound
-                           ? "; give a file made by calibrate, or one of " + DiscriminatorNames()
-                           : ""));
-    }
-    judge.spec = file->discriminator;
-    judge.file = *std::move(file);
+Expected<Subject> SubjectFromRecording(const Flags& flags, const OpenedDiscriminator& judge) {
+  const auto synonyms = ReadSynonyms(flags.synonyms);
+  if (!synonyms) {
+    return tl::unexpected(synonyms.error());
   }
-  auto made = MakeDiscriminator(judge.spec);
-  if (!made) {
-    return tl::unexpected(made.error());
-  }
-  judge.discriminator = *std::move(made);
-  return judge;
-}
-
-Expected<Subject> SubjectFromRecording(const Flags& flags, const Judge& judge) {
-  const auto recording = OpenRecording(flags.recording, flags.images);
+  const auto recording = OpenRecording(flags.recording, flags.images, *synonyms);
   if (!recording) {
     return tl::unexpected(recording.error());
   }
@@ -126,7 +89,7 @@ Expected<Subject> SubjectFromRecording(const Flags& flags, const Judge& judge) {
     return Fail(ErrorCode::kInvalidInput,
                 "recording " + flags.recording + " does not know the size of image " + frame->name);
   }
-  subject.raw = DetectionsIn(subject.classes, *recording, *frame, Synonyms::Default());
+  subject.raw = DetectionsIn(subject.classes, *recording, *frame, *synonyms);
   return subject;
 }
 
@@ -160,12 +123,12 @@ std::vector<std::string> StepLines(const SmallBigExplanation& why, const SmallBi
   return lines;
 }
 
-std::optional<SmallBigOptions> RuleOf(const Judge& judge) {
+std::optional<SmallBigOptions> RuleOf(const OpenedDiscriminator& judge) {
   return judge.spec.name == "smallbig" ? std::optional(SmallBigOptionsOf(judge.spec).value())
                                        : std::nullopt;
 }
 
-void Print(const Subject& subject, const Judge& judge, const Gain& gain) {
+void Print(const Subject& subject, const OpenedDiscriminator& judge, const Gain& gain) {
   std::cout << "image  " << subject.name << ", " << subject.size.width << " x "
             << subject.size.height << " px\nnear   " << subject.model << "\n\n";
   std::vector<std::vector<std::string>> rows;
@@ -214,7 +177,7 @@ void Print(const Subject& subject, const Judge& judge, const Gain& gain) {
   }
 }
 
-void PrintJson(const Subject& subject, const Judge& judge, const Gain& gain) {
+void PrintJson(const Subject& subject, const OpenedDiscriminator& judge, const Gain& gain) {
   std::string text;
   JsonWriter json(text);
   json.BeginObject();
@@ -279,7 +242,7 @@ int Explain(const Flags& flags) {
     Say("explain needs --recording FILE and the name of an image in it");
     return kUsage;
   }
-  const Expected<Judge> judge = MakeJudge(flags);
+  const auto judge = OpenDiscriminator(flags.discriminator, flags.parameters);
   if (!judge) {
     return Stop(judge.error());
   }
@@ -317,6 +280,8 @@ std::function<int()> SetUpExplain(CLI::App& app) {
   app.add_option("--param", flags->parameters,
                  "NAME=NUMBER: a parameter, where the discriminator is given by name")
       ->take_all();
+  app.add_option("--synonyms", flags->synonyms,
+                 "file of class spellings: canonical = alias, alias");
   app.add_flag("--json", flags->json, "print one JSON object");
   return [flags] { return Explain(*flags); };
 }
