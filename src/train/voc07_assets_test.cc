@@ -87,9 +87,15 @@ class Pair {
 
 class Voc07Assets : public ::testing::Test {
  protected:
+  static bool HasBundle() { return std::filesystem::exists(Bundle() / "voc07_detections"); }
+  static void SetUpTestSuite() {
+    if (!HasBundle()) {
+      std::cout << "left out: no bundle at " << Bundle().string() << std::endl;
+    }
+  }
   void SetUp() override {
-    if (!std::filesystem::exists(Bundle() / "voc07_detections")) {
-      GTEST_SKIP() << "left out: no bundle at " << Bundle().string();
+    if (!HasBundle()) {
+      GTEST_SKIP();
     }
   }
 };
