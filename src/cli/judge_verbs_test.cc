@@ -1,0 +1,212 @@
+// The verbs calibrate and explain, as a script calls them.
+
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "core/rng.h"
+#include "data/recording.h"
+#include "train/discriminator_file.h"
+
+namespace nearfar {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+/// What a command left behind.
+struct Outcome {
+  int status = -1;
+  std::string out;
+  std::string err;
+};
+
+class JudgeVerbs : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(::testing::TempDir()) /
+              (std::string("judge_verbs_") +
+               ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    Recording near = Make("small", 0.3);
+    Recording far = Make("big", 0.05);
+    ASSERT_TRUE(WriteRecording(Path("near.rec"), near).has_value());
+    ASSERT_TRUE(WriteRecording(Path("far.rec"), far).has_value());
+    near.model.hash = "other";
+    ASSERT_TRUE(WriteRecording(Path("other.rec"), near).has_value());
+    far.frames.pop_back();
+    ASSERT_TRUE(WriteRecording(Path("short.rec"), far).has_value());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string Path(const std::string& name) const { return (folder_ / name).string(); }
+
+  /// Runs the program in the test's folder.
+  Outcome Run(const std::string& arguments) const {
+    const std::string command =
+        "cd '" + folder_.string() + "' && '" NEARFAR_BINARY "' " + arguments + " 2> err.txt";
+    std::FILE* const pipe = popen(command.c_str(), "r");
+    Outcome outcome;
+    char buffer[4096];
+    for (std::size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
+      outcome.out.append(buffer, n);
+    }
+    outcome.status = WEXITSTATUS(pclose(pipe));
+    std::ostringstream err;
+    err << std::ifstream(folder_ / "err.txt").rdbuf();
+    outcome.err = err.str();
+    return outcome;
+  }
+
+ private:
+  /// Forty images of up to four objects; a model misses those of them that chance and size say.
+  static Recording Make(const std::string& name, double missing) {
+    Recording recording{.model = {.name = name, .hash = name, .nms = "iou 0.5"},
+                        .classes = {{"person", "dog"}}};
+    Rng rng(9);
+    for (int i = 0; i < 40; ++i) {
+      RecordedFrame frame{.name = "photo" + std::to_string(i), .size = {200, 100}};
+      frame.rect = WholeOf(frame.size);
+      for (std::uint64_t k = rng.Below(5); k > 0; --k) {
+        const auto side = static_cast<float>(rng.Uniform(5, 100));
+        const int label = static_cast<int>(rng.Below(2));
+        const double chance = rng.Uniform();
+        frame.detections.push_back(
+            {{0, 0, side, side}, chance < missing * (side < 40 ? 2 : 1) ? 0.3F : 0.9F, label});
+      }
+      recording.frames.push_back(std::move(frame));
+    }
+    return recording;
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(JudgeVerbs, CalibratePrintsBothRowsAndWritesAFileThatExplainTakes) {
+  const Outcome calibrated =
+      Run("calibrate --near near.rec --far far.rec --upload 0.4 -o disc.json");
+  ASSERT_EQ(calibrated.status, 0) << calibrated.err;
+  EXPECT_THAT(
+      calibrated.out,
+      AllOf(HasSubstr("images 40: "), HasSubstr("score threshold"), HasSubstr("count threshold"),
+            HasSubstr("area threshold"), HasSubstr("40.00 % wanted"), HasSubstr("true features"),
+            HasSubstr("estimated features"), HasSubstr("at the upload threshold")));
+  EXPECT_THAT(calibrated.err, HasSubstr("wrote disc.json"));
+  const auto file = ReadDiscriminatorFile(Path("disc.json"));
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  EXPECT_EQ(file->images, 40);
+  EXPECT_EQ(file->near.name, "small");
+  EXPECT_FALSE(file->program.empty());
+
+  const Outcome printed = Run("calibrate --near near.rec --far far.rec --upload 0.4 --json");
+  EXPECT_EQ(printed.status, 0);
+  EXPECT_EQ(ParseDiscriminatorFile(printed.out).value(), *file);
+
+  // Verdicts of explain, one image after the other, are those that the file counts.
+  int difficult = 0;
+  int uploaded = 0;
+  for (int i = 0; i < 40; ++i) {
+    const Outcome explained = Run(
+        "explain --recording near.rec --discriminator disc.json --json photo" + std::to_string(i));
+    ASSERT_EQ(explained.status, 0) << explained.err;
+    const auto json = nlohmann::json::parse(explained.out);
+    difficult += json["difficult"].get<bool>() ? 1 : 0;
+    uploaded += json["upload"].get<bool>() ? 1 : 0;
+    EXPECT_EQ(json["difficult"].get<bool>(), json["score"] > json["threshold"]);
+  }
+  EXPECT_DOUBLE_EQ(difficult / 40.0, file->with_estimated_features->upload_ratio());
+  EXPECT_DOUBLE_EQ(uploaded / 40.0, file->upload->reached);
+}
+
+TEST_F(JudgeVerbs, ExplainShowsWhatFigure6Shows) {
+  Recording one{.model = {.name = "small", .nms = "iou 0.5"},
+                .classes = {{"person", "dog", "cat", "bottle"}},
+                .frames = {{.name = "figure6",
+                            .size = {100, 100},
+                            .detections = {{{10, 5, 60, 95}, 0.9818F, 0},
+                                           {{55, 50, 95, 95}, 0.2507F, 1},
+                                           {{55, 50, 95, 95}, 0.0735F, 2},
+                                           {{20, 20, 30, 40}, 0.0572F, 3}}}}};
+  ASSERT_TRUE(WriteRecording(Path("one.rec"), one).has_value());
+  const Outcome explained = Run("explain --recording one.rec pictures/figure6.jpg");
+  ASSERT_EQ(explained.status, 0) << explained.err;
+  EXPECT_EQ(explained.out,
+            "image  figure6, 100 x 100 px\n"
+            "near   small\n"
+            "\n"
+            "class   top score  boxes\n"
+            "person     0.9818      1\n"
+            "dog        0.2507      1\n"
+            "cat        0.0735      1\n"
+            "bottle     0.0572      1\n"
+            "\n"
+            "1 boxes between the thresholds, 0.2000 < score <= 0.5000\n"
+            "class   score    area  x1 y1 x2 y2\n"
+            "dog    0.2507  0.1800  55 50 95 95\n"
+            "\n"
+            "step 1  1 found, 2 estimated: they differ, go on\n"
+            "step 2  2 estimated > 2? no, go on\n"
+            "step 3  smallest area 0.1800 < 0.3100? yes: difficult\n"
+            "gain score 0.2507, difficult: above 0.2000\n");
+  EXPECT_THAT(Run("explain --recording one.rec --discriminator entropy figure6").out,
+              HasSubstr("no threshold to compare it with"));
+  EXPECT_THAT(Run("explain --recording one.rec --discriminator threshold figure6").out,
+              HasSubstr("threshold: mean score 0.6163 >= 0.5"));
+}
+
+TEST_F(JudgeVerbs, RefuseWithOneClearLineAndTheStatusThatFits) {
+  ASSERT_EQ(Run("calibrate --near near.rec --far far.rec -o disc.json").status, 0);
+  struct Row {
+    const char* arguments;
+    int status;
+    const char* says;
+  };
+  const Row rows[] = {
+      {"calibrate --near near.rec", 2, "needs --near and --far"},
+      {"calibrate --near near.rec --far far.rec --discriminator smalbig", 2,
+       "no discriminator is called 'smalbig'; there are smallbig, random"},
+      {"calibrate --near near.rec --far far.rec --param count_threshold", 2,
+       "'count_threshold' is no parameter: write NAME=NUMBER"},
+      {"calibrate --near near.rec --far far.rec --param cuont=2", 2, "has no parameter 'cuont'"},
+      {"calibrate --near near.rec --far short.rec", 3, "different images"},
+      {"calibrate --near none.rec --far far.rec", 3, "none.rec"},
+      {"calibrate --near near.rec --far far.rec --truth none", 3, "none"},
+      {"calibrate --near near.rec --far far.rec --classes zebra", 3, "class 'zebra' is unknown"},
+      {"calibrate --near near.rec --far far.rec --discriminator blur", 3,
+       "needs the Brenner gradient, which the near recording lacks for image photo0"},
+      {"calibrate --near near.rec --far far.rec --param count_threshold=2 --param "
+       "area_threshold=0.1 "
+       "-o no/disc.json",
+       3, "cannot write"},
+      {"explain --discriminator disc.json", 2, "needs --recording FILE"},
+      {"explain --recording other.rec --discriminator disc.json photo1", 3, "hash: small"},
+      {"explain --recording near.rec --discriminator disc.json photo99", 3,
+       "has no image 'photo99'; it has 40, as photo0"},
+      {"explain --recording near.rec --discriminator none.json photo1", 3,
+       "give a file made by calibrate, or one of smallbig"},
+      {"explain --recording near.rec --discriminator blur photo1", 3, "needs the Brenner gradient"},
+  };
+  for (const Row& row : rows) {
+    const Outcome outcome = Run(row.arguments);
+    EXPECT_EQ(outcome.status, row.status) << row.arguments;
+    EXPECT_THAT(outcome.err, HasSubstr(row.says)) << row.arguments;
+    const auto lines = std::count(outcome.err.begin(), outcome.err.end(), '\n');
+    EXPECT_EQ(lines, 1) << outcome.err;
+  }
+}
+
+TEST_F(JudgeVerbs, CalibrateWarnsOfFitsThatMeanLittle) {
+  EXPECT_THAT(Run("calibrate --near near.rec --far near.rec").err,
+              HasSubstr("every image is easy"));
+  EXPECT_THAT(Run("calibrate --discriminator help").out, HasSubstr("count_threshold=2"));
+}
+
+}  // namespace
+}  // namespace nearfar

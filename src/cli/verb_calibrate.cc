@@ -1,0 +1,241 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/discriminator_flags.h"
+#include "cli/report.h"
+#include "cli/verb.h"
+#include "data/imports.h"
+#include "data/read_truth.h"
+#include "train/calibrate.h"
+
+namespace nearfar::cli {
+namespace {
+
+struct Flags {
+  std::string near;
+  std::string far;
+  std::string images;
+  std::string truth;
+  std::string image_set;
+  std::string synonyms;
+  std::vector<std::string> classes;
+  bool count_difficult = false;
+  std::string discriminator = "smallbig";
+  std::vector<std::string> parameters;
+  double upload = 0.5;
+  std::string output;
+  bool json = false;
+};
+
+std::string Number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+std::string Percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
+  return text;
+}
+
+std::string ThresholdLines(const DiscriminatorFile& file) {
+  std::string text;
+  if (file.score) {
+    const SmallBigOptions options = SmallBigOptionsOf(file.discriminator).value();
+    const long long difference = file.score->difference();
+    text += "score threshold   " + Number(options.score_threshold) + "  (" +
+            std::to_string(file.score->estimated) + " boxes above it, " +
+            std::to_string(file.score->objects) +
+            (file.truth ? " annotated objects" : " objects found by the far model") +
+            ": L = " + (difference > 0 ? "+" : "") + std::to_string(difference) + ")\n";
+    text += "count threshold   " + std::to_string(options.count_threshold) + "\n";
+    text += "area threshold    " + Number(options.area_threshold) + "\n";
+  } else {
+    for (const auto& [name, value] : file.discriminator.parameters) {
+      text +=
+          name + std::string(name.size() < 17 ? 18 - name.size() : 1, ' ') + Number(value) + "\n";
+    }
+  }
+  if (file.upload) {
+    text += "upload threshold  " + Number(file.upload->threshold) + "  (gain score; uploads " +
+            Percent(file.upload->reached) + ", " + Percent(file.upload->wanted) + " wanted)\n";
+  }
+  return text;
+}
+
+void Print(const DiscriminatorFile& file) {
+  const int easy = file.images - file.difficult;
+  std::cout << "near   " << file.near.name << "\nfar    " << file.far.name << "\nimages "
+            << file.images << ": " << file.difficult << " difficult ("
+            << Percent(static_cast<double>(file.difficult) / file.images) << "), " << easy
+            << " easy\nclasses " << file.classes.size() << "\n\n"
+            << file.discriminator.name << " (version " << file.version << ")\n"
+            << ThresholdLines(file) << "\n";
+  std::vector<std::vector<std::string>> rows;
+  const auto add = [&](const char* what, const std::optional<BinaryMetrics>& metrics) {
+    if (metrics) {
+      rows.push_back({what, Percent(metrics->accuracy()), Number(metrics->f1()),
+                      Percent(metrics->precision()), Percent(metrics->recall()),
+                      Percent(metrics->upload_ratio())});
+    }
+  };
+  add("true features", file.with_true_features);
+  add("estimated features", file.with_estimated_features);
+  add("at the upload threshold", file.at_upload_threshold);
+  std::cout << FormatTable({"verdict by", "accuracy", "F1", "precision", "recall", "uploads"},
+                           rows);
+}
+
+/// Says what a user should know of a fit that is of little use.
+void Warn(const DiscriminatorFile& file, const LabelledSet& set) {
+  if (file.difficult == 0 || file.difficult == file.images) {
+    Say(std::string("every image is ") + (file.difficult == 0 ? "easy" : "difficult") +
+        " by the paper's definition: thresholds fitted on such images mean little");
+  }
+  if (file.with_estimated_features->upload_ratio() == 0 && file.difficult > 0) {
+    Say("the fitted verdict uploads nothing" +
+        std::string(file.score && file.score->difference() >= 0
+                        ? ": the near model finds as many boxes above 0.5 as there are objects"
+                        : "") +
+        "; go by the upload threshold");
+  }
+  if (file.score) {
+    const SmallBig judge(SmallBigOptionsOf(file.discriminator).value());
+    int open = 0;
+    int easy = 0;
+    for (const LabelledImage& image : set.images) {
+      const SmallBigVerdict verdict = judge.Explain(image.evidence()).verdict;
+      open += verdict.step != SmallBigStep::kSameCount ? 1 : 0;
+      easy += verdict.step != SmallBigStep::kSameCount && !verdict.difficult ? 1 : 0;
+    }
+    if (open > 0 && easy == 0) {
+      Say("steps 2 and 3 find no image easy that step 1 leaves open: fitted on true counts, step 1 "
+          "decides alone; to keep the paper's thresholds add "
+          "--param count_threshold=2 --param area_threshold=0.31");
+    }
+  }
+}
+
+int Calibrate(const Flags& flags) {
+  if (flags.discriminator == "help") {
+    std::cout << DiscriminatorHelp() << std::endl;
+    return kDone;
+  }
+  if (flags.near.empty() || flags.far.empty()) {
+    Say("calibrate needs --near and --far: what both models found in the same images");
+    return kUsage;
+  }
+  const Expected<DiscriminatorSpec> spec =
+      ParseDiscriminatorFlags(flags.discriminator, flags.parameters);
+  if (!spec) {
+    Say(spec.error().message);
+    return kUsage;
+  }
+  const Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
+  if (!synonyms) {
+    return Stop(synonyms.error());
+  }
+  const std::string& images = flags.images.empty() ? flags.truth : flags.images;
+  const Expected<Recording> near = OpenRecording(flags.near, images, *synonyms);
+  if (!near) {
+    return Stop(near.error());
+  }
+  const Expected<Recording> far = OpenRecording(flags.far, images, *synonyms);
+  if (!far) {
+    return Stop(far.error());
+  }
+  std::optional<Truth> truth;
+  if (!flags.truth.empty()) {
+    Expected<Truth> read = ReadTruth(flags.truth, *synonyms, {.image_set = flags.image_set});
+    if (!read) {
+      return Stop(read.error());
+    }
+    truth = *std::move(read);
+  }
+  for (const auto* remarks : {&near->remarks, &far->remarks}) {
+    for (const std::string& remark : *remarks) {
+      Say(remark);
+    }
+  }
+  if (truth) {
+    for (const std::string& remark : truth->remarks) {
+      Say(remark);
+    }
+  }
+  const Expected<LabelledSet> set =
+      JoinRecordings(*near, *far, truth ? &*truth : nullptr, *synonyms,
+                     {.classes = flags.classes, .count_difficult = flags.count_difficult});
+  if (!set) {
+    return Stop(set.error());
+  }
+  for (const std::string& remark : set->remarks) {
+    Say(remark);
+  }
+  Expected<DiscriminatorFile> file = nearfar::Calibrate(
+      *set, near->model, far->model, {.discriminator = *spec, .upload = flags.upload});
+  if (!file) {
+    return Stop(file.error());
+  }
+  file->program = NEARFAR_VERSION;
+  Warn(*file, *set);
+  if (flags.json) {
+    std::cout << FormatDiscriminatorFile(*file);
+  } else {
+    Print(*file);
+  }
+  if (!flags.output.empty()) {
+    if (const auto written = WriteDiscriminatorFile(flags.output, *file); !written) {
+      return Stop(written.error());
+    }
+    Say("wrote " + flags.output);
+  }
+  std::cout.flush();
+  return kDone;
+}
+
+}  // namespace
+
+std::function<int()> SetUpCalibrate(CLI::App& app) {
+  const auto flags = std::make_shared<Flags>();
+  app.add_option("--near", flags->near,
+                 "what the near model found: a recording, a folder of comp4_det_* files, or COCO "
+                 "results");
+  app.add_option("--far", flags->far, "what the far model found in the same images");
+  app.add_option(
+      "--truth", flags->truth,
+      "annotations (VOC, COCO, YOLO, MOT, CSV); without them the far model's boxes above "
+      "0.5 stand in");
+  app.add_option("--images", flags->images,
+                 "names and sizes of the images, where the recordings are imports that lack them "
+                 "(default: the truth)");
+  app.add_option("--image-set", flags->image_set,
+                 "part of the truth: a VOC list (test), a YOLO split (val)");
+  app.add_option("--synonyms", flags->synonyms,
+                 "file of class spellings: canonical = alias, alias");
+  app.add_option("--classes", flags->classes,
+                 "classes that count, comma-separated; default: all that near, far and truth share")
+      ->delimiter(',');
+  app.add_flag("--count-difficult", flags->count_difficult,
+               "count objects that the annotation marks difficult");
+  app.add_option("--discriminator", flags->discriminator,
+                 "one of " + DiscriminatorNames() + "; 'help' tells their parameters")
+      ->capture_default_str();
+  app.add_option("--param", flags->parameters,
+                 "NAME=NUMBER: a parameter of the discriminator; a threshold given is kept, the "
+                 "others are fitted")
+      ->take_all();
+  app.add_option("--upload", flags->upload, "share of the images to upload, beside the paper's fit")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("-o,--output", flags->output, "the discriminator file to write");
+  app.add_flag("--json", flags->json, "print the discriminator file instead of tables");
+  return [flags] { return Calibrate(*flags); };
+}
+
+}  // namespace nearfar::cli
