@@ -1,6 +1,6 @@
-#include <array>
+#include "cli/verbs.h"
 
-#include "cli/verb.h"
+#include <array>
 
 namespace nearfar::cli {
 
@@ -14,6 +14,7 @@ std::span<const Verb> Verbs() {
        "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
        SetUpEval},
   }};
+  static const std::array verbs{ModelVerb()};
   return verbs;
 }
 
