@@ -10,7 +10,6 @@
 #include "adapters/ort/detector.h"
 #include "adapters/ort/graph_cost.h"
 #include "cli/report.h"
-#include "cli/verbs.h"
 #include "core/json_writer.h"
 #include "core/labels.h"
 #include "models/repository.h"
@@ -267,7 +266,9 @@ int RunModel(const ModelFlags& flags) {
   return kDone;
 }
 
-std::function<int()> SetUp(CLI::App& app) {
+}  // namespace
+
+std::function<int()> SetUpModel(CLI::App& app) {
   auto flags = std::make_shared<ModelFlags>();  // outlives this call: the parser fills it later
   app.add_option("model", flags->models, "an .onnx file or a package's folder; two to compare them")
       ->expected(0, 2)
@@ -287,13 +288,6 @@ std::function<int()> SetUp(CLI::App& app) {
   app.add_flag("--synonyms", flags->synonyms, "print the default synonyms of class names, to be edited");
   app.add_flag("--settings", flags->list_settings, "print every key that --set and config.pbtxt take");
   return [flags] { return RunModel(*flags); };
-}
-
-}  // namespace
-
-Verb ModelVerb() {
-  return {"model", "tell what a model is: parameters, size, operations, decoder, what was assumed",
-          "nearfar model --synonyms", SetUp};
 }
 
 }  // namespace nearfar::cli
