@@ -8,6 +8,7 @@ namespace nearfar::cli {
 
 std::function<int()> SetUpRun(CLI::App& app);
 std::function<int()> SetUpCalibrate(CLI::App& app);
+std::function<int()> SetUpModel(CLI::App& app);
 std::function<int()> SetUpEval(CLI::App& app);
 std::function<int()> SetUpExplain(CLI::App& app);
 
@@ -19,6 +20,8 @@ std::span<const Verb> Verbs() {
   static const std::array<Verb, 3> verbs{{
       {"calibrate", "fit a discriminator from what both models found in the same images",
        "nearfar calibrate --near near.rec --far far.rec --upload 0.5 -o disc.json", SetUpCalibrate},
+      {"model", "tell what a model is: parameters, size, operations, decoder, what was assumed",
+       "nearfar model --synonyms", SetUpModel},
       {"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
        "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
        SetUpEval},

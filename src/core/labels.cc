@@ -78,6 +78,8 @@ Expected<Synonyms> Synonyms::Parse(std::string_view text) {
   return synonyms;
 }
 
+std::string_view Synonyms::DefaultText() { return kDefaultSynonyms; }
+
 const Synonyms& Synonyms::Default() {
   static const Synonyms synonyms = Parse(kDefaultSynonyms).value();
   return synonyms;

@@ -24,6 +24,8 @@ class Synonyms {
   static Expected<Synonyms> Parse(std::string_view text);
   /// The ones that come with nearfar (data/synonyms.txt, compiled in).
   static const Synonyms& Default();
+  /// The text of the default ones, to be edited and passed back to Parse.
+  static std::string_view DefaultText();
 
   /// The canonical spelling of a class name; a name without an entry is its own, folded to lower case.
   std::string Canonical(std::string_view name) const;
