@@ -4,30 +4,29 @@
 
 namespace nearfar::cli {
 
-// Verbs, in the order in which a new user meets them.
-
-std::function<int()> SetUpRun(CLI::App& app);
 std::function<int()> SetUpCalibrate(CLI::App& app);
-std::function<int()> SetUpModel(CLI::App& app);
 std::function<int()> SetUpEval(CLI::App& app);
 std::function<int()> SetUpExplain(CLI::App& app);
+std::function<int()> SetUpModel(CLI::App& app);
+std::function<int()> SetUpRun(CLI::App& app);
 
+// In the order in which a new user meets them.
 std::span<const Verb> Verbs() {
-  static const std::array<Verb, 2> verbs{{
-      {"run", "detect objects: near model first, difficult pictures to the far one",
-       "nearfar run photos/ --near small.onnx --far 127.0.0.1:8001/big --trace run.jsonl",
-       SetUpRun},
-  static const std::array<Verb, 3> verbs{{
-      {"calibrate", "fit a discriminator from what both models found in the same images",
-       "nearfar calibrate --near near.rec --far far.rec --upload 0.5 -o disc.json", SetUpCalibrate},
-      {"model", "tell what a model is: parameters, size, operations, decoder, what was assumed",
-       "nearfar model --synonyms", SetUpModel},
-      {"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
-       "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
-       SetUpEval},
-      {"explain", "why one image is easy or difficult",
-       "nearfar explain --recording near.rec --discriminator disc.json 000004", SetUpExplain},
-  }};
+  static const std::array verbs{
+      Verb{"run", "detect objects: near model first, difficult pictures to the far one",
+           "nearfar run photos/ --near small.onnx --far 127.0.0.1:8001/big --trace run.jsonl",
+           SetUpRun},
+      Verb{"model", "tell what a model is: parameters, size, operations, decoder, what was assumed",
+           "nearfar model --synonyms", SetUpModel},
+      Verb{"calibrate", "fit a discriminator from what both models found in the same images",
+           "nearfar calibrate --near near.rec --far far.rec --upload 0.5 -o disc.json",
+           SetUpCalibrate},
+      Verb{"explain", "why one image is easy or difficult",
+           "nearfar explain --recording near.rec --discriminator disc.json 000004", SetUpExplain},
+      Verb{"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
+           "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
+           SetUpEval},
+  };
   return verbs;
 }
 
