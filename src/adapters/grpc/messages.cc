@@ -53,7 +53,8 @@ std::optional<std::string> ToRaw(std::string_view datatype,
 }
 
 template <typename Tensors, typename RawContents>
-Expected<MessageTensors> Read(const Tensors& tensors, const RawContents& raw, const char* raw_field) {
+Expected<MessageTensors> Read(const Tensors& tensors, const RawContents& raw,
+                              const char* raw_field) {
   if (!raw.empty() && raw.size() != tensors.size()) {
     return Fail(ErrorCode::kInvalidInput, std::string(raw_field) + " has " +
                                               std::to_string(raw.size()) + " entries for " +
@@ -68,8 +69,9 @@ Expected<MessageTensors> Read(const Tensors& tensors, const RawContents& raw, co
                         .bytes = {}};
     if (!raw.empty()) {
       if (tensor.has_contents()) {
-        return Fail(ErrorCode::kInvalidInput, "tensor " + Quote(view.name) +
-                                                  " has both contents and an entry in " + raw_field);
+        return Fail(
+            ErrorCode::kInvalidInput,
+            "tensor " + Quote(view.name) + " has both contents and an entry in " + raw_field);
       }
       view.bytes = raw.Get(i);
     } else if (ElementBytes(view.datatype)) {
