@@ -68,7 +68,7 @@ Expected<MessageTensors> Read(const Tensors& tensors, const RawContents& raw,
                         .shape = {tensor.shape().begin(), tensor.shape().end()},
                         .bytes = {}};
     if (!raw.empty()) {
-      if (tensor.has_contents()) {
+      if (tensor.contents().ByteSizeLong() > 0) {  // some servers send it empty
         return Fail(
             ErrorCode::kInvalidInput,
             "tensor " + Quote(view.name) + " has both contents and an entry in " + raw_field);
