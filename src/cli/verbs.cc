@@ -9,6 +9,7 @@ std::function<int()> SetUpEval(CLI::App& app);
 std::function<int()> SetUpExplain(CLI::App& app);
 std::function<int()> SetUpModel(CLI::App& app);
 std::function<int()> SetUpRun(CLI::App& app);
+std::function<int()> SetUpNode(CLI::App& app);
 
 // In the order in which a new user meets them.
 std::span<const Verb> Verbs() {
@@ -27,6 +28,13 @@ std::span<const Verb> Verbs() {
            "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
            SetUpEval},
   };
+  static const std::array<Verb, 2> verbs{{
+      {"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
+       "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
+       SetUpEval},
+      {"node", "serve models to others over the Open Inference Protocol v2",
+       "nearfar node --models tests/goldens/yolo11_export --port 8001", SetUpNode},
+  }};
   return verbs;
 }
 

@@ -1,18 +1,26 @@
 #include "adapters/grpc/channel.h"
 
+#include <grpc/support/log.h>
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/grpcpp.h>
+
 #include <cstdlib>
 #include <mutex>
 
-#include <grpc/support/log.h>
-
 namespace nearfar {
 
-void QuietTransport() {
+void PrepareTransport() {
   static std::once_flag once;
   std::call_once(once, [] {
     if (std::getenv("GRPC_VERBOSITY") == nullptr) {
       gpr_set_log_function([](gpr_log_func_args*) {});
     }
+    // A server without a port holds the callback threads; it is never destroyed, on purpose.
+    static auto* const service = new grpc::CallbackGenericService;
+    grpc::ServerBuilder builder;
+    builder.RegisterCallbackGenericService(service);
+    static const grpc::Server* const holder = builder.BuildAndStart().release();
+    static_cast<void>(holder);
   });
 }
 

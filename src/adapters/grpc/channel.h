@@ -5,9 +5,11 @@
 
 namespace nearfar {
 
-/// Keeps gRPC's own log off stderr, unless the user asked for it by GRPC_VERBOSITY: what went wrong
-/// is said once, by who asked. Settles it for the process; repeated calls do nothing.
-void QuietTransport();
+/// Settles gRPC for the process; called before anything else of it, repeated calls do nothing.
+/// Its own log stays off stderr unless the user asked for it by GRPC_VERBOSITY: what went wrong is
+/// said once, by who asked. Its callback threads live until the process ends: gRPC 1.51 can abort
+/// when the last user of them goes while they are at work.
+void PrepareTransport();
 
 /// `host:port`, with brackets around an IPv6 address.
 std::string HostAndPort(std::string_view host, int port);

@@ -58,7 +58,8 @@ WireTensor WriteOne(std::string_view output, std::span<const ImageDetections> im
     for (const ImageDetections& image : images) {
       integers.push_back(static_cast<std::int64_t>(image.detections.size()));
     }
-    return MakeTensor<std::int64_t>(name, "INT64", {static_cast<std::int64_t>(images.size())}, integers);
+    return MakeTensor<std::int64_t>(name, "INT64", {static_cast<std::int64_t>(images.size())},
+                                    integers);
   }
   return MakeTensor<float>(name, "FP32", {1, 1, n, 7}, numbers);
 }
@@ -103,8 +104,9 @@ tl::unexpected<Error> Garbage(std::size_t box, const std::string& what) {
 
 const std::vector<WireTensorSpec>& DetectionOutputs() {
   static const std::vector<WireTensorSpec> outputs{
-      {"boxes", "FP32", {-1, 4}}, {"scores", "FP32", {-1}},  {"labels", "INT64", {-1}},
-      {"names", "BYTES", {-1}},   {"counts", "INT64", {-1}}, {"detection_out", "FP32", {1, 1, -1, 7}}};
+      {"boxes", "FP32", {-1, 4}}, {"scores", "FP32", {-1}},
+      {"labels", "INT64", {-1}},  {"names", "BYTES", {-1}},
+      {"counts", "INT64", {-1}},  {"detection_out", "FP32", {1, 1, -1, 7}}};
   return outputs;
 }
 
@@ -124,10 +126,11 @@ Expected<std::vector<WireTensor>> WriteDetections(std::span<const ImageDetection
   for (const std::string& name : wanted) {
     if (std::none_of(known.begin(), known.end(),
                      [&](const WireTensorSpec& spec) { return spec.name == name; })) {
-      return Fail(ErrorCode::kInvalidInput,
-                  "output " + Quote(name) +
-                      " is unknown: an image is answered with boxes, scores, labels, names, counts or "
-                      "detection_out");
+      return Fail(
+          ErrorCode::kInvalidInput,
+          "output " + Quote(name) +
+              " is unknown: an image is answered with boxes, scores, labels, names, counts or "
+              "detection_out");
     }
     tensors.push_back(WriteOne(name, images, class_names));
   }
@@ -205,7 +208,8 @@ Expected<NamedDetections> ReadDetections(std::span<const WireTensorView> outputs
     }
     if (label < 0 || label > 1'000'000 ||
         (!class_names.empty() && label >= static_cast<std::int64_t>(class_names.size()))) {
-      return Garbage(i, "has the label " + std::to_string(label) + ", which is no class of the model");
+      return Garbage(i,
+                     "has the label " + std::to_string(label) + ", which is no class of the model");
     }
     const auto index = static_cast<std::size_t>(label);
     read.detections.push_back({ClipTo(box, sent), score, static_cast<int>(label)});

@@ -53,7 +53,8 @@ std::optional<std::string> ToRaw(std::string_view datatype,
 }
 
 template <typename Tensors, typename RawContents>
-Expected<MessageTensors> Read(const Tensors& tensors, const RawContents& raw, const char* raw_field) {
+Expected<MessageTensors> Read(const Tensors& tensors, const RawContents& raw,
+                              const char* raw_field) {
   if (!raw.empty() && raw.size() != tensors.size()) {
     return Fail(ErrorCode::kInvalidInput, std::string(raw_field) + " has " +
                                               std::to_string(raw.size()) + " entries for " +
@@ -67,9 +68,10 @@ Expected<MessageTensors> Read(const Tensors& tensors, const RawContents& raw, co
                         .shape = {tensor.shape().begin(), tensor.shape().end()},
                         .bytes = {}};
     if (!raw.empty()) {
-      if (tensor.has_contents()) {
-        return Fail(ErrorCode::kInvalidInput, "tensor " + Quote(view.name) +
-                                                  " has both contents and an entry in " + raw_field);
+      if (tensor.contents().ByteSizeLong() > 0) {  // some servers send it empty
+        return Fail(
+            ErrorCode::kInvalidInput,
+            "tensor " + Quote(view.name) + " has both contents and an entry in " + raw_field);
       }
       view.bytes = raw.Get(i);
     } else if (ElementBytes(view.datatype)) {

@@ -1,5 +1,7 @@
 #include "adapters/grpc/node_link.h"
 
+#include <grpcpp/grpcpp.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -8,8 +10,6 @@
 #include <set>
 #include <thread>
 #include <utility>
-
-#include <grpcpp/grpcpp.h>
 
 #include "adapters/grpc/channel.h"
 #include "adapters/grpc/messages.h"
@@ -41,17 +41,17 @@ Error Explain(const Status& status, const std::string& address, bool connected, 
   const std::string node = "node " + address;
   switch (status.error_code()) {
     case StatusCode::UNAVAILABLE:
-      if (Mentions(detail, "http1") || Mentions(detail, "HTTP/1") || Mentions(detail, "HTTP2") ||
-          Mentions(detail, "http2") || Mentions(detail, "Protocol error")) {
+      if (Mentions(detail, "http1") || Mentions(detail, "HTTP/1") || Mentions(detail, "HTTP/2") ||
+          Mentions(detail, "SETTINGS frame")) {
         return {ErrorCode::kUnavailable,
                 node + " does not speak gRPC: is another service at this port? (" + detail + ")"};
       }
       return {ErrorCode::kUnavailable, node + " is unavailable: " + detail};
     case StatusCode::DEADLINE_EXCEEDED:
       if (!connected) {
-        return {ErrorCode::kUnavailable,
-                node + " gave no gRPC connection within " + Milliseconds(spent) +
-                    ": nothing answers there, or another protocol"};
+        return {ErrorCode::kUnavailable, node + " gave no gRPC connection within " +
+                                             Milliseconds(spent) +
+                                             ": nothing answers there, or another protocol"};
       }
       return {ErrorCode::kDeadlineExceeded,
               node + " gave no answer within " + Milliseconds(spent) +
@@ -64,11 +64,13 @@ Error Explain(const Status& status, const std::string& address, bool connected, 
     case StatusCode::OUT_OF_RANGE:
     case StatusCode::FAILED_PRECONDITION:
       return {ErrorCode::kInvalidInput, node + " calls the request invalid: " + detail};
-    case StatusCode::NOT_FOUND: return {ErrorCode::kNotFound, node + ": " + detail};
+    case StatusCode::NOT_FOUND:
+      return {ErrorCode::kNotFound, node + ": " + detail};
     case StatusCode::UNIMPLEMENTED:
       return {ErrorCode::kUnsupported,
               node + " speaks gRPC, but not the Open Inference Protocol: " + detail};
-    default: return {ErrorCode::kUnavailable, node + " failed: " + detail};
+    default:
+      return {ErrorCode::kUnavailable, node + " failed: " + detail};
   }
 }
 
@@ -98,15 +100,17 @@ class Link final : public GrpcNodeLink {
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // its own connection and backoff
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
                      ToTransportMilliseconds(options_.first_backoff));
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
-                     ToTransportMilliseconds(options_.first_backoff));
+    arguments.SetInt(
+        GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,  // what gRPC gives one attempt, despite its name
+        ToTransportMilliseconds(options_.connect_timeout));
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
                      ToTransportMilliseconds(options_.longest_backoff));
     // A node that vanished without a word (power, cable) is noticed while an answer is awaited.
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    channel_ = grpc::CreateCustomChannel(options_.address, grpc::InsecureChannelCredentials(), arguments);
+    channel_ =
+        grpc::CreateCustomChannel(options_.address, grpc::InsecureChannelCredentials(), arguments);
     stub_ = inference::GRPCInferenceService::NewStub(channel_);
     if (exchange_ != nullptr) {
       encoder_ = std::thread([this] { EncodeAll(); });
@@ -155,9 +159,11 @@ class Link final : public GrpcNodeLink {
     if (own.payload == Upload::Payload::kImage) {
       tensor = {"image", "BYTES", {1}, {}};
       tensor.bytes.reserve(own.bytes.size() + sizeof(std::uint32_t));
-      AppendElement(tensor.bytes, {reinterpret_cast<const char*>(own.bytes.data()), own.bytes.size()});
+      AppendElement(tensor.bytes,
+                    {reinterpret_cast<const char*>(own.bytes.data()), own.bytes.size()});
     } else {
-      tensor = MakeTensor<std::uint8_t>("pixels", "UINT8", {own.rect.height, own.rect.width, 3}, own.bytes);
+      tensor = MakeTensor<std::uint8_t>("pixels", "UINT8", {own.rect.height, own.rect.width, 3},
+                                        own.bytes);
       SetParameter(*call->request.mutable_parameters(), "channel_order", "BGR");
     }
     AddInput(call->request, std::move(tensor));
@@ -264,12 +270,14 @@ class Link final : public GrpcNodeLink {
       const bool closing = closing_;
       lock.unlock();
       if (closing) {
-        Fail(*call, {ErrorCode::kCancelled, "the link to node " + options_.address + " was closed"});
+        AnswerFailure(
+            *call, {ErrorCode::kCancelled, "the link to node " + options_.address + " was closed"});
       } else if (clock_.Now() >= call->upload.deadline) {
-        Fail(*call, {ErrorCode::kDeadlineExceeded,
-                     "the deadline passed before the picture was ready for node " + options_.address});
+        AnswerFailure(*call, {ErrorCode::kDeadlineExceeded,
+                              "the deadline passed before the picture was ready for node " +
+                                  options_.address});
       } else if (auto inputs = exchange_->Encode(call->upload); !inputs) {
-        Fail(*call, inputs.error());
+        AnswerFailure(*call, inputs.error());
       } else {
         for (WireTensor& tensor : *inputs) {
           AddInput(call->request, std::move(tensor));
@@ -315,7 +323,7 @@ class Link final : public GrpcNodeLink {
     return answer;
   }
 
-  void Fail(Call& call, const Error& error) {
+  void AnswerFailure(Call& call, const Error& error) {
     Answer answer = AnswerTo(call);
     answer.error_code = ToString(error.code);
     answer.error = error.message;
@@ -324,15 +332,16 @@ class Link final : public GrpcNodeLink {
 
   void Finish(Call& call, const Status& status) {
     if (!status.ok()) {
-      Fail(call, Explain(status, options_.address, Connected(), clock_.Now() - call.sent));
+      AnswerFailure(call, Explain(status, options_.address, Connected(), clock_.Now() - call.sent));
       return;
     }
     const auto outputs = ReadOutputs(call.response);
     auto named = outputs ? Interpret(outputs->views, call.upload.rect.size())
                          : Expected<NamedDetections>(tl::unexpected(outputs.error()));
     if (!named) {
-      Fail(call, {named.error().code,
-                  "node " + options_.address + " replied with garbage: " + OneLine(named.error().message)});
+      AnswerFailure(call, {named.error().code,
+                           "node " + options_.address +
+                               " replied with garbage: " + OneLine(named.error().message)});
       return;
     }
     Answer answer = AnswerTo(call);
@@ -370,7 +379,8 @@ class Link final : public GrpcNodeLink {
 
   /// Labels by name; boxes of classes without a place go, and their names are kept for unmapped().
   Detections ToLabelSpace(NamedDetections named) {
-    constexpr std::size_t kMostNames = 10'000;  // a node that makes names up does not fill the memory
+    constexpr std::size_t kMostNames =
+        10'000;  // a node that makes names up does not fill the memory
     const std::lock_guard lock(mutex_);
     Detections mapped;
     for (std::size_t i = 0; i < named.detections.size(); ++i) {
@@ -403,7 +413,8 @@ class Link final : public GrpcNodeLink {
     in_flight_.erase(
         std::find_if(first, last, [&](const auto& entry) { return entry.second.get() == &call; }));
     if (in_flight_.empty()) {
-      all_answered_.notify_all();  // under the lock: the destructor may run as soon as it is released
+      all_answered_
+          .notify_all();  // under the lock: the destructor may run as soon as it is released
     }
   }
 
@@ -450,23 +461,31 @@ Expected<void> Validate(const NodeLinkOptions& options) {
                                               std::to_string(options.max_reply_bytes) +
                                               " bytes, but must be in [1, 2147483647]");
   }
-  if (options.first_backoff < milliseconds(100) || options.longest_backoff < options.first_backoff ||
+  if (options.first_backoff < milliseconds(100) ||
+      options.longest_backoff < options.first_backoff ||
       options.longest_backoff > std::chrono::hours(1)) {
     return Fail(ErrorCode::kInvalidInput, "the backoff is " + Milliseconds(options.first_backoff) +
                                               " to " + Milliseconds(options.longest_backoff) +
                                               ", but must grow from 100 ms or more to 1 h or less");
   }
+  if (options.connect_timeout < milliseconds(10) ||
+      options.connect_timeout > std::chrono::hours(1)) {
+    return Fail(ErrorCode::kInvalidInput, "the time for one connection attempt is " +
+                                              Milliseconds(options.connect_timeout) +
+                                              ", but must be in [10 ms, 1 h]");
+  }
   return {};
 }
 
 Expected<std::unique_ptr<GrpcNodeLink>> GrpcNodeLink::Open(const NodeLinkOptions& options,
-                                                           LabelSpace labels, const Synonyms& synonyms,
+                                                           LabelSpace labels,
+                                                           const Synonyms& synonyms,
                                                            std::unique_ptr<TensorExchange> exchange,
                                                            const Clock& clock) {
   if (const auto valid = Validate(options); !valid) {
     return tl::unexpected(valid.error());
   }
-  QuietTransport();
+  PrepareTransport();
   return std::unique_ptr<GrpcNodeLink>(
       std::make_unique<Link>(options, std::move(labels), synonyms, std::move(exchange), clock));
 }

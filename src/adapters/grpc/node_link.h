@@ -23,6 +23,7 @@ struct NodeLinkOptions {
   std::vector<std::string> class_names;  ///< by label, for servers that send no names
   DetectionLimits limits;
   std::int64_t max_reply_bytes = std::int64_t{32} << 20;  ///< > 0
+  Duration connect_timeout = std::chrono::seconds(5);  ///< for one attempt to connect; [10 ms, 1 h]
   /// After a lost or refused connection the next attempts come at growing distances; requests in
   /// between fail at once.
   Duration first_backoff = std::chrono::milliseconds(200);  ///< >= 100 ms
@@ -47,7 +48,7 @@ class TensorExchange {
 
 /// What a node says of itself and of one of its models.
 struct NodeDescription {
-  std::string server;                    ///< "nearfar 0.1.0"
+  std::string server;  ///< "nearfar 0.1.0"
   std::string model;
   std::string model_version;
   std::string platform;
@@ -64,9 +65,10 @@ struct NodeDescription {
 ///
 /// The `done` of Send runs on a thread of the transport and should be brief. Answers tell failures
 /// by ErrorCode: unavailable (cannot be reached, stopping, another protocol there), limit-exceeded
-/// (refused: queue full, message too large), deadline-exceeded, cancelled, invalid-input (garbage in
-/// the reply, or the node calls the upload garbage), not-found (no such model), unsupported (gRPC,
-/// but another service). bytes_up and bytes_down count messages without the transport's framing.
+/// (refused: queue full, message too large), deadline-exceeded, cancelled, invalid-input (garbage
+/// in the reply, or the node calls the upload garbage), not-found (no such model), unsupported
+/// (gRPC, but another service). bytes_up and bytes_down count messages without the transport's
+/// framing.
 class GrpcNodeLink : public NodeLink {
  public:
   /// Makes the link without waiting for the node.

@@ -1,5 +1,6 @@
 #include "adapters/grpc/node_server.h"
 
+#include <grpcpp/grpcpp.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,8 +15,6 @@
 #include <set>
 #include <thread>
 #include <utility>
-
-#include <grpcpp/grpcpp.h>
 
 #include "adapters/grpc/channel.h"
 #include "adapters/grpc/detection_tensors.h"
@@ -36,13 +35,19 @@ StatusCode ToStatusCode(ErrorCode code) {
   switch (code) {
     case ErrorCode::kInvalidInput:
     case ErrorCode::kUnsupported:
-    case ErrorCode::kLimitExceeded: return StatusCode::INVALID_ARGUMENT;
-    case ErrorCode::kNotFound: return StatusCode::NOT_FOUND;
-    case ErrorCode::kUnavailable: return StatusCode::UNAVAILABLE;
-    case ErrorCode::kDeadlineExceeded: return StatusCode::DEADLINE_EXCEEDED;
-    case ErrorCode::kCancelled: return StatusCode::CANCELLED;
+    case ErrorCode::kLimitExceeded:
+      return StatusCode::INVALID_ARGUMENT;
+    case ErrorCode::kNotFound:
+      return StatusCode::NOT_FOUND;
+    case ErrorCode::kUnavailable:
+      return StatusCode::UNAVAILABLE;
+    case ErrorCode::kDeadlineExceeded:
+      return StatusCode::DEADLINE_EXCEEDED;
+    case ErrorCode::kCancelled:
+      return StatusCode::CANCELLED;
     case ErrorCode::kIo:
-    case ErrorCode::kInternal: return StatusCode::INTERNAL;
+    case ErrorCode::kInternal:
+      return StatusCode::INTERNAL;
   }
   return StatusCode::INTERNAL;
 }
@@ -58,7 +63,7 @@ std::uint64_t Nanoseconds(Duration duration) {
 
 /// How long the parts of one request took.
 struct Spent {
-  Duration input{};   ///< decoding and preparing
+  Duration input{};  ///< decoding and preparing
   Duration infer{};
   Duration output{};  ///< decoding of the model's outputs and NMS
   std::int64_t images = 0;
@@ -80,7 +85,8 @@ class ModelQueue;
 /// takes it out of the queue (a worker, its cancellation, the end of the drain) finishes it, once.
 class InferCall final : public grpc::ServerUnaryReactor {
  public:
-  InferCall(grpc::CallbackServerContext* call_context, const inference::ModelInferRequest* call_request,
+  InferCall(grpc::CallbackServerContext* call_context,
+            const inference::ModelInferRequest* call_request,
             inference::ModelInferResponse* call_response)
       : context(*call_context), request(*call_request), response(*call_response) {}
 
@@ -299,9 +305,10 @@ class ModelQueue {
     }
     const bool alone = tensors.size() == 1;
     const auto own = [&] {
-      return std::any_of(model_.inputs.begin(), model_.inputs.end(), [&](const WireTensorSpec& spec) {
-        return spec.name == tensors[0].name && spec.datatype == tensors[0].datatype;
-      });
+      return std::any_of(
+          model_.inputs.begin(), model_.inputs.end(), [&](const WireTensorSpec& spec) {
+            return spec.name == tensors[0].name && spec.datatype == tensors[0].datatype;
+          });
     };
     if (model_.detector != nullptr && alone && tensors[0].datatype == "BYTES") {
       return AnswerImages(call, tensors[0], spent);
@@ -312,10 +319,12 @@ class ModelQueue {
     return AnswerTensors(call, tensors, spent);
   }
 
-  Expected<void> AnswerImages(const InferCall& call, const WireTensorView& images, Spent& spent) const {
+  Expected<void> AnswerImages(const InferCall& call, const WireTensorView& images,
+                              Spent& spent) const {
     const std::vector<std::string_view> elements = SplitElements(images);
     if (elements.empty()) {
-      return Fail(ErrorCode::kInvalidInput, "the image tensor has no element: one JPEG or PNG each");
+      return Fail(ErrorCode::kInvalidInput,
+                  "the image tensor has no element: one JPEG or PNG each");
     }
     if (elements.size() > static_cast<std::size_t>(options_.max_images)) {
       return Fail(ErrorCode::kLimitExceeded, std::to_string(elements.size()) +
@@ -325,9 +334,9 @@ class ModelQueue {
     std::vector<ImageDetections> found;
     for (std::size_t i = 0; i < elements.size(); ++i) {
       if (i > 0 && TooLate(call)) {
-        return Fail(ErrorCode::kDeadlineExceeded,
-                    "the deadline passed after " + std::to_string(i) + " of " +
-                        std::to_string(elements.size()) + " images");
+        return Fail(ErrorCode::kDeadlineExceeded, "the deadline passed after " + std::to_string(i) +
+                                                      " of " + std::to_string(elements.size()) +
+                                                      " images");
       }
       const TimePoint before = clock_.Now();
       const Expected<Image> image = decode_image_(
@@ -347,7 +356,8 @@ class ModelQueue {
     return AddDetections(call, found);
   }
 
-  Expected<void> AnswerPixels(const InferCall& call, const WireTensorView& pixels, Spent& spent) const {
+  Expected<void> AnswerPixels(const InferCall& call, const WireTensorView& pixels,
+                              Spent& spent) const {
     std::vector<std::int64_t> shape = pixels.shape;
     if (shape.size() == 4 && shape[0] == 1) {
       shape.erase(shape.begin());
@@ -359,10 +369,9 @@ class ModelQueue {
                                                 ", but one picture is UINT8 [height,width,3]");
     }
     if (shape[0] * shape[1] > options_.max_pixels) {
-      return Fail(ErrorCode::kLimitExceeded, "a picture of " + std::to_string(shape[1]) + "x" +
-                                                 std::to_string(shape[0]) +
-                                                 " px is above the limit of " +
-                                                 std::to_string(options_.max_pixels) + " px");
+      return Fail(ErrorCode::kLimitExceeded,
+                  "a picture of " + std::to_string(shape[1]) + "x" + std::to_string(shape[0]) +
+                      " px is above the limit of " + std::to_string(options_.max_pixels) + " px");
     }
     const auto order = TextParameter(call.request.parameters(), "channel_order");
     if (!order) {
@@ -409,7 +418,8 @@ class ModelQueue {
     return std::move(answer->detections);
   }
 
-  Expected<void> AddDetections(const InferCall& call, std::span<const ImageDetections> found) const {
+  Expected<void> AddDetections(const InferCall& call,
+                               std::span<const ImageDetections> found) const {
     std::vector<std::string> wanted;
     for (const auto& output : call.request.outputs()) {
       wanted.push_back(output.name());
@@ -421,16 +431,17 @@ class ModelQueue {
     for (WireTensor& tensor : *tensors) {
       AddOutput(call.response, std::move(tensor));
     }
-    SetParameter(*call.response.mutable_parameters(), "model_hash", model_.detector->identity().hash);
+    SetParameter(*call.response.mutable_parameters(), "model_hash",
+                 model_.detector->identity().hash);
     return {};
   }
 
   Expected<void> AnswerTensors(const InferCall& call, std::span<const WireTensorView> given,
                                Spent& spent) const {
     if (!model_.execute) {
-      return Fail(ErrorCode::kInvalidInput,
-                  "model '" + model_.name + "' takes 'image' (BYTES [n]) or 'pixels' (UINT8 "
-                  "[height,width,3]), not its own tensors");
+      return Fail(ErrorCode::kInvalidInput, "model '" + model_.name +
+                                                "' takes 'image' (BYTES [n]) or 'pixels' (UINT8 "
+                                                "[height,width,3]), not its own tensors");
     }
     std::vector<WireTensorView> ordered;
     for (const WireTensorSpec& spec : model_.inputs) {
@@ -452,9 +463,9 @@ class ModelQueue {
                             [&](const WireTensorSpec& spec) { return spec.name == t.name; });
       });
       return Fail(ErrorCode::kInvalidInput,
-                  stranger == given.end() ? "an input is given twice"
-                                          : "model '" + model_.name + "' has no input " +
-                                                Quote(stranger->name));
+                  stranger == given.end()
+                      ? "an input is given twice"
+                      : "model '" + model_.name + "' has no input " + Quote(stranger->name));
     }
     Expected<TensorAnswer> answer = model_.execute(ordered);
     if (!answer) {
@@ -534,8 +545,8 @@ std::vector<WireTensorSpec> OutputsOf(const ServedModel& model) {
 
 class Service final : public inference::GRPCInferenceService::CallbackService {
  public:
-  Service(std::vector<ServedModel> models, ImageDecoder decode_image, const NodeServerOptions& options,
-          const Clock& clock)
+  Service(std::vector<ServedModel> models, ImageDecoder decode_image,
+          const NodeServerOptions& options, const Clock& clock)
       : decode_image_(std::move(decode_image)), options_(options), clock_(clock) {
     for (ServedModel& model : models) {
       queues_.push_back(
@@ -690,7 +701,8 @@ class Service final : public inference::GRPCInferenceService::CallbackService {
       return call;
     }
     if (*timeout && **timeout < 0) {
-      call->Finish({StatusCode::INVALID_ARGUMENT, "parameter 'timeout' is negative (microseconds)"});
+      call->Finish(
+          {StatusCode::INVALID_ARGUMENT, "parameter 'timeout' is negative (microseconds)"});
       return call;
     }
     if (*timeout && **timeout > 0) {
@@ -707,7 +719,8 @@ class Service final : public inference::GRPCInferenceService::CallbackService {
   }
 
  private:
-  static grpc::ServerUnaryReactor* Done(grpc::CallbackServerContext* context, const Status& status) {
+  static grpc::ServerUnaryReactor* Done(grpc::CallbackServerContext* context,
+                                        const Status& status) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(status);
     return reactor;
@@ -786,12 +799,14 @@ Error WhyNot(const NodeServerOptions& options) {
   }
   freeaddrinfo(found);
   if (reason == EADDRINUSE) {
-    return {ErrorCode::kUnavailable, "cannot listen at " + where + ": the port is in use: choose "
+    return {ErrorCode::kUnavailable, "cannot listen at " + where +
+                                         ": the port is in use: choose "
                                          "another with --port (0 picks a free one)"};
   }
-  return {ErrorCode::kUnavailable, "cannot listen at " + where +
-                                       (reason == 0 ? "" : std::string(": ") + std::strerror(reason)) +
-                                       ": choose another --address or --port"};
+  return {ErrorCode::kUnavailable,
+          "cannot listen at " + where +
+              (reason == 0 ? "" : std::string(": ") + std::strerror(reason)) +
+              ": choose another --address or --port"};
 }
 
 class GrpcNodeServer final : public NodeServer {
@@ -900,9 +915,9 @@ Expected<std::unique_ptr<NodeServer>> NodeServer::Start(std::vector<ServedModel>
       return Fail(ErrorCode::kInvalidInput, "model '" + model.name + "' can do nothing");
     }
   }
-  QuietTransport();
-  auto server = std::make_unique<GrpcNodeServer>(std::move(models), std::move(decode_image), options,
-                                                 clock);
+  PrepareTransport();
+  auto server =
+      std::make_unique<GrpcNodeServer>(std::move(models), std::move(decode_image), options, clock);
   if (const auto listening = server->Listen(); !listening) {
     return tl::unexpected(listening.error());
   }

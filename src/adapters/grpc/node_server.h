@@ -16,8 +16,8 @@ struct NodeServerOptions {
   int port = 8001;                    ///< [0, 65535]; 0: a free one
   int queue_length = 16;              ///< requests that may wait for one model; >= 0
   std::int64_t max_message_bytes = std::int64_t{32} << 20;  ///< a larger request is refused; > 0
-  std::int64_t max_pixels = 50'000'000;  ///< of a `pixels` tensor; > 0
-  int max_images = 64;                   ///< of one request; > 0
+  std::int64_t max_pixels = 50'000'000;                     ///< of a `pixels` tensor; > 0
+  int max_images = 64;                                      ///< of one request; > 0
   Duration drain = std::chrono::seconds(10);  ///< Stop gives waiting requests this long; >= 0
 };
 
@@ -40,8 +40,9 @@ struct ServedModelCounts {
 /// whose deadline passes or whose sender leaves while it waits is not computed.
 class NodeServer {
  public:
-  /// Listens and serves. `clock` must outlive the server. Errors: kInvalidInput for options or models
-  /// that cannot be, kUnavailable when the port is in use or the address is not this machine's.
+  /// Listens and serves. `clock` must outlive the server. Errors: kInvalidInput for options or
+  /// models that cannot be, kUnavailable when the port is in use or the address is not this
+  /// machine's.
   static Expected<std::unique_ptr<NodeServer>> Start(std::vector<ServedModel> models,
                                                      ImageDecoder decode_image,
                                                      const NodeServerOptions& options,

@@ -28,8 +28,8 @@ struct ServedModel {
   std::string platform = "onnxruntime_onnx";
   int callers = 2;  ///< threads that work on it at once; [1, 256]
 
-  /// Answers the payloads `image` and `pixels`; null: they are refused. Shared, because the detector
-  /// may serve beside the node, too.
+  /// Answers the payloads `image` and `pixels`; null: they are refused. Shared, because the
+  /// detector may serve beside the node, too.
   std::shared_ptr<Detector> detector;
 
   /// The model's own tensors, for the payload `tensor`. `execute` is called by `callers` threads at

@@ -23,8 +23,20 @@ std::uint32_t ReadLength(std::string_view bytes, std::size_t at) {
 
 std::optional<std::size_t> ElementBytes(std::string_view datatype) {
   static constexpr std::array<std::pair<std::string_view, std::size_t>, 14> kSizes{{
-      {"BOOL", 1}, {"UINT8", 1}, {"UINT16", 2}, {"UINT32", 4}, {"UINT64", 8}, {"INT8", 1}, {"INT16", 2},
-      {"INT32", 4}, {"INT64", 8}, {"FP16", 2}, {"BF16", 2}, {"FP32", 4}, {"FP64", 8}, {"BYTES", 0},
+      {"BOOL", 1},
+      {"UINT8", 1},
+      {"UINT16", 2},
+      {"UINT32", 4},
+      {"UINT64", 8},
+      {"INT8", 1},
+      {"INT16", 2},
+      {"INT32", 4},
+      {"INT64", 8},
+      {"FP16", 2},
+      {"BF16", 2},
+      {"FP32", 4},
+      {"FP64", 8},
+      {"BYTES", 0},
   }};
   for (const auto& [name, size] : kSizes) {
     if (name == datatype) {
@@ -38,8 +50,8 @@ Expected<std::int64_t> CountElements(std::string_view name, std::span<const std:
   std::int64_t count = 1;
   for (const std::int64_t length : shape) {
     if (length < 0) {
-      return Fail(ErrorCode::kInvalidInput, "tensor " + Quote(name) + " has a negative length: shape " +
-                                                FormatShape(shape));
+      return Fail(ErrorCode::kInvalidInput,
+                  "tensor " + Quote(name) + " has a negative length: shape " + FormatShape(shape));
     }
     if (__builtin_mul_overflow(count, length, &count) || count > kMaxElements) {
       return Fail(ErrorCode::kLimitExceeded,
@@ -52,8 +64,9 @@ Expected<std::int64_t> CountElements(std::string_view name, std::span<const std:
 Expected<void> CheckTensor(const WireTensorView& tensor) {
   const std::optional<std::size_t> element_bytes = ElementBytes(tensor.datatype);
   if (!element_bytes) {
-    return Fail(ErrorCode::kInvalidInput, "tensor " + Quote(tensor.name) + " has the unknown datatype " +
-                                              Quote(tensor.datatype));
+    return Fail(
+        ErrorCode::kInvalidInput,
+        "tensor " + Quote(tensor.name) + " has the unknown datatype " + Quote(tensor.datatype));
   }
   const Expected<std::int64_t> count = CountElements(tensor.name, tensor.shape);
   if (!count) {
@@ -82,9 +95,9 @@ Expected<void> CheckTensor(const WireTensorView& tensor) {
     ++found;
   }
   if (found != elements) {
-    return Fail(ErrorCode::kInvalidInput, "tensor " + Quote(tensor.name) + " has " +
-                                              std::to_string(found) + " elements, but its shape is " +
-                                              FormatShape(tensor.shape));
+    return Fail(ErrorCode::kInvalidInput,
+                "tensor " + Quote(tensor.name) + " has " + std::to_string(found) +
+                    " elements, but its shape is " + FormatShape(tensor.shape));
   }
   return {};
 }
@@ -95,10 +108,9 @@ Expected<void> CheckFits(const WireTensorView& tensor, const WireTensorSpec& spe
     fits = spec.shape[d] < 0 || spec.shape[d] == tensor.shape[d];
   }
   if (!fits) {
-    return Fail(ErrorCode::kInvalidInput, "input " + Quote(tensor.name) + " is " +
-                                              FormatType(tensor.datatype, tensor.shape) +
-                                              ", but the model takes " +
-                                              FormatType(spec.datatype, spec.shape));
+    return Fail(ErrorCode::kInvalidInput,
+                "input " + Quote(tensor.name) + " is " + FormatType(tensor.datatype, tensor.shape) +
+                    ", but the model takes " + FormatType(spec.datatype, spec.shape));
   }
   return {};
 }
