@@ -1,12 +1,12 @@
-// Decoding and NMS of a 640² YOLO head against its own inference, on noise-free worst-case-like inputs:
-// a photo's worth of boxes. Needs no weights: the heads are filled with logits as a detector gives
-// them (nearly all far below the floor, some clumps above). Target: ≤ 10 % of the inference, which
-// bundle photos give in decode_bench when NEARFAR_ASSETS is set.
+// Decoding and NMS of a 640² YOLO head against its own inference, on noise-free worst-case-like
+// inputs: a photo's worth of boxes. Needs no weights: the heads are filled with logits as a
+// detector gives them (nearly all far below the floor, some clumps above). Target: ≤ 10 % of the
+// inference, which bundle photos give in decode_bench when NEARFAR_ASSETS is set.
+
+#include <benchmark/benchmark.h>
 
 #include <cstdlib>
 #include <filesystem>
-
-#include <benchmark/benchmark.h>
 
 #include "adapters/image/codec.h"
 #include "adapters/ort/detector.h"
@@ -37,8 +37,8 @@ void DecodeYolov8Raw640(benchmark::State& state) {
   for (const int side : {80, 40, 20}) {
     std::vector<float> head(static_cast<std::size_t>(144 * side * side));
     for (std::size_t i = 0; i < head.size(); ++i) {
-      head[i] = static_cast<float>(i < static_cast<std::size_t>(64 * side * side) ? rng.Normal()
-                                                                                : -9 + rng.Normal());
+      head[i] = static_cast<float>(
+          i < static_cast<std::size_t>(64 * side * side) ? rng.Normal() : -9 + rng.Normal());
     }
     for (int object = 0; object < side; ++object) {
       const auto column = 64 + rng.Below(80);
@@ -111,10 +111,14 @@ void DecodeShare(benchmark::State& state, const std::string& weight) {
   state.counters["prepare ms"] = ToMilliseconds(prepare) / calls;
   state.counters["decode share %"] = 100 * ToMilliseconds(decode) / ToMilliseconds(infer);
 }
-BENCHMARK_CAPTURE(DecodeShare, yolov8n_640_decoded, "yolov8n_640_decoded")->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(DecodeShare, yolov8n_rawheads, "yolov8n_rawheads_fp16w")->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(DecodeShare, yolov5n_640_decoded, "yolov5n_640_decoded")->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(DecodeShare, yolov5n_rawheads, "yolov5n_rawheads_fp16w")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(DecodeShare, yolov8n_640_decoded, "yolov8n_640_decoded")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(DecodeShare, yolov8n_rawheads, "yolov8n_rawheads_fp16w")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(DecodeShare, yolov5n_640_decoded, "yolov5n_640_decoded")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(DecodeShare, yolov5n_rawheads, "yolov5n_rawheads_fp16w")
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace nearfar

@@ -1,5 +1,5 @@
-// NMS of what a detector gives for a crowded picture: 1,300 boxes over 80 classes. Target: ≤ 0.35 ms.
-// The boxes come in clumps, as before NMS they do: 130 objects with ten boxes each.
+// NMS of what a detector gives for a crowded picture: 1,300 boxes over 80 classes. Target: ≤ 0.35
+// ms. The boxes come in clumps, as before NMS they do: 130 objects with ten boxes each.
 
 #include <benchmark/benchmark.h>
 

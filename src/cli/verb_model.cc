@@ -1,11 +1,10 @@
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "adapters/ort/detector.h"
 #include "adapters/ort/graph_cost.h"
@@ -93,7 +92,8 @@ void PrintText(const std::vector<ModelReport>& reports) {
   for (const ModelReport& report : reports) {
     const ModelPackage& package = report.detector->model().package();
     const GraphFacts& facts = report.detector->session().facts();
-    std::cout << package.name << (package.version.empty() ? "" : " version " + package.version) << "\n"
+    std::cout << package.name << (package.version.empty() ? "" : " version " + package.version)
+              << "\n"
               << "  file         " << report.detector->file().string() << " (SHA-256 "
               << report.detector->identity().hash << "...)\n"
               << "  parameters   " << Grouped(report.cost.parameters) << "\n"
@@ -129,15 +129,16 @@ void PrintText(const std::vector<ModelReport>& reports) {
     const ModelReport& small = reports[first_is_small ? 0 : 1];
     const ModelReport& big = reports[first_is_small ? 1 : 0];
     const auto row = [](const ModelReport& report, const std::string& pruned) {
-      return std::vector<std::string>{report.detector->model().package().name,
-                                      Rounded(report.cost.file_mb(), 2), pruned,
-                                      Rounded(report.cost.gflops(), 2),
-                                      Rounded(static_cast<double>(report.cost.parameters) / 1e6, 2)};
+      return std::vector<std::string>{
+          report.detector->model().package().name, Rounded(report.cost.file_mb(), 2), pruned,
+          Rounded(report.cost.gflops(), 2),
+          Rounded(static_cast<double>(report.cost.parameters) / 1e6, 2)};
     };
     std::cout << "\n"
-              << FormatTable({"", "Model size(MB)", "Pruned(%)", "FLOPs(Billion)", "Parameters(Million)"},
-                             {row(small, Rounded(100 * PrunedShare(small.cost, big.cost), 2)),
-                              row(big, "-")});
+              << FormatTable(
+                     {"", "Model size(MB)", "Pruned(%)", "FLOPs(Billion)", "Parameters(Million)"},
+                     {row(small, Rounded(100 * PrunedShare(small.cost, big.cost), 2)),
+                      row(big, "-")});
   }
 }
 
@@ -285,8 +286,10 @@ std::function<int()> SetUpModel(CLI::App& app) {
                  "labels.txt, 1/model.onnx")
       ->type_name("DIR");
   app.add_flag("--json", flags->json, "one JSON object on stdout");
-  app.add_flag("--synonyms", flags->synonyms, "print the default synonyms of class names, to be edited");
-  app.add_flag("--settings", flags->list_settings, "print every key that --set and config.pbtxt take");
+  app.add_flag("--synonyms", flags->synonyms,
+               "print the default synonyms of class names, to be edited");
+  app.add_flag("--settings", flags->list_settings,
+               "print every key that --set and config.pbtxt take");
   return [flags] { return RunModel(*flags); };
 }
 

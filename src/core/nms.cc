@@ -10,8 +10,8 @@
 namespace nearfar {
 namespace {
 
-/// The boxes kept so far of one label, a column for each number, so that a candidate is held against
-/// several at once. The arithmetic is that of Iou, operation by operation.
+/// The boxes kept so far of one label, a column for each number, so that a candidate is held
+/// against several at once. The arithmetic is that of Iou, operation by operation.
 class KeptBoxes {
  public:
   bool Suppress(const Box& box, float limit) const {

@@ -54,8 +54,8 @@ Expected<std::unique_ptr<Decoder>> MakeDecoder(const DecoderSpec& spec, const Cl
     }
     if (!found) {
       return Fail(ErrorCode::kInvalidInput, "nearfar.decoder." + name + ": the decoder '" +
-                                                spec.family + "' has no such parameter; it has: " +
-                                                known);
+                                                spec.family +
+                                                "' has no such parameter; it has: " + known);
     }
   }
   return (*family)->make(spec, classes);
@@ -203,13 +203,12 @@ Expected<std::vector<HeadLevel>> FindLevels(const DecodeRequest& request, std::i
     levels.push_back(level);
   }
   if (levels.empty()) {
-    return Fail(ErrorCode::kInvalidInput,
-                "no output has the " + std::to_string(channels) + " channels that " +
-                    std::string(what) + " needs; outputs: " + OutputsText(request.outputs));
+    return Fail(ErrorCode::kInvalidInput, "no output has the " + std::to_string(channels) +
+                                              " channels that " + std::string(what) +
+                                              " needs; outputs: " + OutputsText(request.outputs));
   }
-  std::stable_sort(levels.begin(), levels.end(), [](const HeadLevel& a, const HeadLevel& b) {
-    return a.cells() > b.cells();
-  });
+  std::stable_sort(levels.begin(), levels.end(),
+                   [](const HeadLevel& a, const HeadLevel& b) { return a.cells() > b.cells(); });
   return levels;
 }
 
@@ -219,7 +218,8 @@ template <typename Outputs>
 std::string ListOutputs(const Outputs& outputs) {
   std::string text;
   for (const auto& output : outputs) {
-    text += (text.empty() ? "'" : ", '") + std::string(output.name) + "' " + ShapeText(output.shape);
+    text +=
+        (text.empty() ? "'" : ", '") + std::string(output.name) + "' " + ShapeText(output.shape);
   }
   return text.empty() ? "none" : text;
 }

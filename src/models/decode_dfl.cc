@@ -1,6 +1,6 @@
-// Anchor-free heads whose box sides are distributions over bins (distribution focal loss): YOLOv8 and
-// v11 raw heads, PicoDet, NanoDet, NanoDet-Plus. A side is the softmax expectation over its bins, in
-// strides, from the cell's centre.
+// Anchor-free heads whose box sides are distributions over bins (distribution focal loss): YOLOv8
+// and v11 raw heads, PicoDet, NanoDet, NanoDet-Plus. A side is the softmax expectation over its
+// bins, in strides, from the cell's centre.
 
 #include <array>
 #include <numeric>
@@ -14,10 +14,12 @@ namespace {
 constexpr std::array<DecoderParameter, 5> kParameters{{
     {"bins", "bins of each side; default: as the outputs tell, else 16"},
     {"activation", "sigmoid, or none when the graph has applied it; default sigmoid"},
-    {"centre", "half-cell: (i + ½)·stride (YOLOv8, PicoDet); half-pixel: i·stride + ½(stride − 1) "
-               "(NanoDet); corner: i·stride (NanoDet-Plus); default half-cell"},
-    {"strides", "px per cell of each level, finest first, where boxes come without a grid; default "
-                "8,16,32"},
+    {"centre",
+     "half-cell: (i + ½)·stride (YOLOv8, PicoDet); half-pixel: i·stride + ½(stride − 1) "
+     "(NanoDet); corner: i·stride (NanoDet-Plus); default half-cell"},
+    {"strides",
+     "px per cell of each level, finest first, where boxes come without a grid; default "
+     "8,16,32"},
     {"classes", "all classes of a cell, or the best one; default all"},
 }};
 
@@ -69,7 +71,11 @@ class DflDecoder final : public Decoder {
       for (const HeadLevel& head : *heads) {
         levels.push_back({{head.data + side_bins * head.channel_step, head.cells(), columns,
                            head.channel_step, head.cell_step},
-                          head.data, head.channel_step, head.cell_step, head.width, head.stride_x,
+                          head.data,
+                          head.channel_step,
+                          head.cell_step,
+                          head.width,
+                          head.stride_x,
                           head.stride_y});
       }
       return levels;
@@ -79,8 +85,8 @@ class DflDecoder final : public Decoder {
                               const float* bins, std::ptrdiff_t cell_step) {
       const int stride = options_.strides[l];
       const auto side = static_cast<float>(stride);
-      return DflLevel{{scores, cells[l], columns, 1, score_step},
-                      bins, 1, cell_step, (request.input.width + stride - 1) / stride, side, side};
+      return DflLevel{{scores, cells[l], columns, 1, score_step},  bins, 1,   cell_step,
+                      (request.input.width + stride - 1) / stride, side, side};
     };
     const auto find = [&](std::int64_t rows, std::int64_t width) -> const TensorView* {
       for (const TensorView& output : request.outputs) {
@@ -122,9 +128,12 @@ class DflDecoder final : public Decoder {
     const auto centre = [&](std::ptrdiff_t place, float stride) {
       const auto i = static_cast<float>(place);
       switch (options_.centre) {
-        case Centre::kHalfCell: return (i + 0.5F) * stride;
-        case Centre::kHalfPixel: return i * stride + 0.5F * (stride - 1);
-        case Centre::kCorner: break;
+        case Centre::kHalfCell:
+          return (i + 0.5F) * stride;
+        case Centre::kHalfPixel:
+          return i * stride + 0.5F * (stride - 1);
+        case Centre::kCorner:
+          break;
       }
       return i * stride;
     };
@@ -207,7 +216,8 @@ Expected<std::unique_ptr<Decoder>> Make(const DecoderSpec& spec, const ClassTabl
 
 std::optional<Recognised> RecogniseGrids(const RecogniseRequest& request) {
   const auto& outputs = request.facts.outputs;
-  const std::int64_t channels = outputs.empty() || outputs[0].shape.size() != 4 ? 0 : outputs[0].shape[1];
+  const std::int64_t channels =
+      outputs.empty() || outputs[0].shape.size() != 4 ? 0 : outputs[0].shape[1];
   for (const TensorFacts& output : outputs) {
     if (output.shape.size() != 4 || output.shape[1] != channels) {
       return std::nullopt;
@@ -233,15 +243,17 @@ std::optional<Recognised> RecogniseRows(const RecogniseRequest& request) {
   const auto& outputs = request.facts.outputs;
   const auto known = static_cast<std::int64_t>(request.labels.size());
   for (const std::size_t levels : {std::size_t{3}, std::size_t{4}}) {
-    const std::vector<std::int64_t> cells = CellsOf(request.input, std::span(kStrides).first(levels));
+    const std::vector<std::int64_t> cells =
+        CellsOf(request.input, std::span(kStrides).first(levels));
     std::string strides = levels == 3 ? "8,16,32" : "8,16,32,64";
     if (outputs.size() == 1 && levels == 4 && outputs[0].shape.size() == 3 &&
         outputs[0].shape[1] == std::accumulate(cells.begin(), cells.end(), std::int64_t{0}) &&
         outputs[0].shape[2] == (known != 0 ? known : 80) + 32) {
       Recognised found;
-      found.decoder = {"dfl",
-                       {{"bins", "8"}, {"activation", "none"}, {"centre", "corner"}, {"strides", strides}},
-                       {}};
+      found.decoder = {
+          "dfl",
+          {{"bins", "8"}, {"activation", "none"}, {"centre", "corner"}, {"strides", strides}},
+          {}};
       found.columns = static_cast<int>(outputs[0].shape[2]) - 32;
       found.input.resize = Resize::kLetterbox;
       found.input.pad = 0;

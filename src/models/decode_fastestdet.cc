@@ -25,7 +25,8 @@ class FastestDetDecoder final : public Decoder {
       return tl::unexpected(levels.error());
     }
     BoxCollector collector(classes_, request.score_floor, boxes);
-    // Classes are at most 1, so the objectness alone must reach floor^(1/e); and the other way round.
+    // Classes are at most 1, so the objectness alone must reach floor^(1/e); and the other way
+    // round.
     const float object_floor = std::pow(request.score_floor, 1 / exponent_);
     for (const HeadLevel& head : *levels) {
       const ScoreGrid objects{head.data, head.cells(), 1, head.channel_step, head.cell_step};
@@ -33,8 +34,10 @@ class FastestDetDecoder final : public Decoder {
         const float* values = head.data + cell * head.cell_step;
         const auto value = [&](std::ptrdiff_t c) { return values[c * head.channel_step]; };
         const float object_part = std::pow(object, exponent_);
-        const float x = (std::tanh(value(1)) + static_cast<float>(cell % head.width)) * head.stride_x;
-        const float y = (std::tanh(value(2)) + static_cast<float>(cell / head.width)) * head.stride_y;
+        const float x =
+            (std::tanh(value(1)) + static_cast<float>(cell % head.width)) * head.stride_x;
+        const float y =
+            (std::tanh(value(2)) + static_cast<float>(cell / head.width)) * head.stride_y;
         const float w = Sigmoid(value(3)) * static_cast<float>(request.input.width);
         const float h = Sigmoid(value(4)) * static_cast<float>(request.input.height);
         const Box box{x - w / 2, y - h / 2, x + w / 2, y + h / 2};
@@ -92,7 +95,8 @@ Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
 }  // namespace
 
 DecoderFamily FastestDetFamily() {
-  return {"fastestdet", "one output [1,5+classes,h,w] on a single grid", kParameters, Make, Recognise};
+  return {"fastestdet", "one output [1,5+classes,h,w] on a single grid", kParameters, Make,
+          Recognise};
 }
 
 }  // namespace nearfar

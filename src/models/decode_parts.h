@@ -43,7 +43,8 @@ class ParameterReader {
   std::optional<Error> error_;
 };
 
-/// Numbers of a text, parted by commas, spaces or brackets; nothing when something else stands there.
+/// Numbers of a text, parted by commas, spaces or brackets; nothing when something else stands
+/// there.
 std::optional<std::vector<float>> ParseNumbers(std::string_view text);
 
 /// How the numbers in score columns become scores.
@@ -189,7 +190,6 @@ std::string OutputsText(std::span<const TensorFacts> outputs);
 
 /// Cells of the grids of the given strides over an input (sides rounded up), one for each stride.
 std::vector<std::int64_t> CellsOf(Size input, std::span<const int> strides);
-
 
 /// Preprocessing that several families share.
 InputSpec UltralyticsInput();  ///< letterbox 114 centred, RGB, 0..1

@@ -1,4 +1,5 @@
-// SSD: boxes [1,N,4] and scores [1,N,classes], boxes either as offsets from priors or already decoded.
+// SSD: boxes [1,N,4] and scores [1,N,classes], boxes either as offsets from priors or already
+// decoded.
 
 #include <array>
 
@@ -12,8 +13,9 @@ constexpr std::array<DecoderParameter, 9> kParameters{{
     {"boxes", "offsets (from priors) or decoded; default offsets when priors are given"},
     {"priors", "file with a prior a line, normalised to [0,1]; lines with '#' are comments"},
     {"prior_order", "cycxhw or cxcywh; default: as a comment of the file says, else cxcywh"},
-    {"order", "order of the four numbers: offsets yxhw or xywh, decoded xyxy, yxyx or cxcywh; default "
-              "xywh, xyxy"},
+    {"order",
+     "order of the four numbers: offsets yxhw or xywh, decoded xyxy, yxyx or cxcywh; default "
+     "xywh, xyxy"},
     {"variances", "four factors of the offsets in their order; default 0.1,0.1,0.2,0.2"},
     {"units", "decoded boxes in px or normalised; default normalised"},
     {"activation", "none, sigmoid or softmax; default none"},
@@ -67,9 +69,9 @@ class SsdDecoder final : public Decoder {
     }
     const std::int64_t rows = offsets == nullptr ? -1 : rows_of(*offsets, 4);
     if (offsets == nullptr || scores == nullptr || rows_of(*scores, columns) != rows) {
-      return Fail(ErrorCode::kInvalidInput,
-                  "the decoder ssd needs outputs [1,N,4] and [1,N," + std::to_string(columns) +
-                      "]; outputs: " + OutputsText(request.outputs));
+      return Fail(ErrorCode::kInvalidInput, "the decoder ssd needs outputs [1,N,4] and [1,N," +
+                                                std::to_string(columns) +
+                                                "]; outputs: " + OutputsText(request.outputs));
     }
     if (!options_.priors.empty() && rows != static_cast<std::int64_t>(options_.priors.size())) {
       return Fail(ErrorCode::kInvalidInput,
@@ -103,7 +105,8 @@ class SsdDecoder final : public Decoder {
         collector.Add(box_at(row), sigmoid ? Sigmoid(value) : value, column);
       }
     };
-    options_.best ? ForBestScore(grid, classes_, threshold, add) : ForEachScore(grid, threshold, add);
+    options_.best ? ForBestScore(grid, classes_, threshold, add)
+                  : ForEachScore(grid, threshold, add);
     return collector.Result();
   }
 
@@ -186,7 +189,8 @@ void ReadPriors(const std::string& text, std::string order, ParameterReader& rea
       return;
     }
     const auto& n = *numbers;
-    priors.push_back(order == "cycxhw" ? Prior{n[1], n[0], n[3], n[2]} : Prior{n[0], n[1], n[2], n[3]});
+    priors.push_back(order == "cycxhw" ? Prior{n[1], n[0], n[3], n[2]}
+                                       : Prior{n[0], n[1], n[2], n[3]});
   }
   if (priors.empty()) {
     reader.Refuse("priors", "the file holds no priors");
@@ -198,8 +202,8 @@ Expected<std::unique_ptr<Decoder>> Make(const DecoderSpec& spec, const ClassTabl
   SsdDecoder::Options options;
   const auto priors = spec.files.find("priors");
   const bool has_priors = priors != spec.files.end();
-  const bool offsets =
-      reader.Choice("boxes", {"offsets", "decoded"}, has_priors ? "offsets" : "decoded") == "offsets";
+  const bool offsets = reader.Choice("boxes", {"offsets", "decoded"},
+                                     has_priors ? "offsets" : "decoded") == "offsets";
   if (offsets && !has_priors) {
     reader.Refuse("priors", "boxes that are offsets need the file of their priors");
   } else if (offsets) {
@@ -214,7 +218,8 @@ Expected<std::unique_ptr<Decoder>> Make(const DecoderSpec& spec, const ClassTabl
   } else {
     reader.Refuse("variances", "expected four numbers");
   }
-  options.normalised = offsets || reader.Choice("units", {"px", "normalised"}, "normalised") == "normalised";
+  options.normalised =
+      offsets || reader.Choice("units", {"px", "normalised"}, "normalised") == "normalised";
   const std::string form = reader.Choice("activation", {"none", "sigmoid", "softmax"}, "none");
   options.form = form == "none"      ? ScoreForm::kNone
                  : form == "sigmoid" ? ScoreForm::kSigmoid
@@ -277,9 +282,8 @@ Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
     found.input.scale = 1;
     found.input.mean = {127.0F, 127.0F, 127.0F};
     found.input.std = {128.0F, 128.0F, 128.0F};
-    found.assumed.push_back(has_priors
-                                ? "offsets read as x,y,w,h with variances 0.1,0.1,0.2,0.2"
-                                : "boxes read as x1,y1,x2,y2 in [0, 1]");
+    found.assumed.push_back(has_priors ? "offsets read as x,y,w,h with variances 0.1,0.1,0.2,0.2"
+                                       : "boxes read as x1,y1,x2,y2 in [0, 1]");
   }
   found.assumed.push_back("scores read as they are (nearfar.decoder.activation = none)");
   return found;

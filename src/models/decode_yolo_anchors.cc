@@ -1,5 +1,5 @@
-// Raw heads with anchors: YOLOv3 and v4 (exp sizes) and v5, v7 (squared sizes), any number of levels
-// and any input size.
+// Raw heads with anchors: YOLOv3 and v4 (exp sizes) and v5, v7 (squared sizes), any number of
+// levels and any input size.
 
 #include <array>
 #include <cctype>
@@ -14,8 +14,9 @@ namespace {
 constexpr std::array<DecoderParameter, 5> kParameters{{
     {"anchors", "w,h,w,h,... in px of the input, finest level first, levels parted by ';'"},
     {"sizes", "exp: anchor·e^t (YOLOv3, v4), or square: anchor·(2σ(t))² (v5, v7, scaled v4)"},
-    {"xy_scale", "how far the sigmoid of the centre is stretched about its middle, one number or one a "
-                 "level: 1 (YOLOv3), 1.05 to 1.2 (v4), 2 (v5, v7); default 1 for exp, 2 for square"},
+    {"xy_scale",
+     "how far the sigmoid of the centre is stretched about its middle, one number or one a "
+     "level: 1 (YOLOv3), 1.05 to 1.2 (v4), 2 (v5, v7); default 1 for exp, 2 for square"},
     {"activation", "sigmoid, or none when the graph has applied it; default sigmoid"},
     {"classes", "all classes of a cell, or the best one; default all"},
 }};
@@ -33,7 +34,8 @@ class YoloAnchorsDecoder final : public Decoder {
       : options_(std::move(options)), classes_(std::move(classes)) {}
 
   Expected<void> Decode(const DecodeRequest& request, Detections& boxes) const override {
-    const std::ptrdiff_t anchors_per_cell = static_cast<std::ptrdiff_t>(options_.anchors[0].size()) / 2;
+    const std::ptrdiff_t anchors_per_cell =
+        static_cast<std::ptrdiff_t>(options_.anchors[0].size()) / 2;
     const std::ptrdiff_t columns = 5 + classes_.columns();
     auto levels = FindHeads(request, anchors_per_cell, columns);
     if (!levels) {
@@ -67,8 +69,8 @@ class YoloAnchorsDecoder final : public Decoder {
     std::vector<Level> levels;
     for (const TensorView& output : request.outputs) {  // [1,A,h,w,5+classes]
       const auto& shape = output.shape;
-      if (shape.size() == 5 && shape[0] == 1 && shape[1] == anchors_per_cell && shape[4] == columns &&
-          shape[2] > 0 && shape[3] > 0) {
+      if (shape.size() == 5 && shape[0] == 1 && shape[1] == anchors_per_cell &&
+          shape[4] == columns && shape[2] > 0 && shape[3] > 0) {
         const int height = static_cast<int>(shape[2]);
         const int width = static_cast<int>(shape[3]);
         levels.push_back({{output.data.data(), width, height, 1, columns,
@@ -83,8 +85,8 @@ class YoloAnchorsDecoder final : public Decoder {
       });
       return levels;
     }
-    auto heads = FindLevels(request, anchors_per_cell * columns,
-                            "yolo-anchors (anchors × (5 + classes))");
+    auto heads =
+        FindLevels(request, anchors_per_cell * columns, "yolo-anchors (anchors × (5 + classes))");
     if (!heads) {
       return tl::unexpected(heads.error());
     }
@@ -103,9 +105,7 @@ class YoloAnchorsDecoder final : public Decoder {
     const float anchor_height = options_.anchors[index][at + 1];
     const float xy_scale = options_.xy_scale[index];
     const auto activate = [&](float x) { return options_.sigmoid ? Sigmoid(x) : x; };
-    const auto raw = [&](float p) {
-      return !options_.sigmoid ? p : p < 1 ? Logit(p) : INFINITY;
-    };
+    const auto raw = [&](float p) { return !options_.sigmoid ? p : p < 1 ? Logit(p) : INFINITY; };
     const auto size_of = [&](float anchor_side, float t) {
       if (options_.square) {
         const float s = 2 * activate(t);
@@ -115,27 +115,31 @@ class YoloAnchorsDecoder final : public Decoder {
     };
     const ScoreGrid objects{base + 4 * head.channel_step, head.cells(), 1, head.channel_step,
                             head.cell_step};
-    ForEachScore(objects, raw(collector.floor()), [&](std::ptrdiff_t cell, std::ptrdiff_t, float t) {
-      const float object = activate(t);
-      const float* values = base + cell * head.cell_step;
-      const auto value = [&](std::ptrdiff_t channel) { return values[channel * head.channel_step]; };
-      const auto centre = [&](float shift, std::ptrdiff_t place, float stride) {
-        return (activate(shift) * xy_scale - (xy_scale - 1) / 2 + static_cast<float>(place)) * stride;
-      };
-      const float x = centre(value(0), cell % head.width, head.stride_x);
-      const float y = centre(value(1), cell / head.width, head.stride_y);
-      const float w = size_of(anchor_width, value(2));
-      const float h = size_of(anchor_height, value(3));
-      const Box box{x - w / 2, y - h / 2, x + w / 2, y + h / 2};
-      const ScoreGrid classes{values + 5 * head.channel_step, 1, classes_.columns(),
-                              head.channel_step, head.cell_step};
-      const float threshold = raw(std::min(collector.floor() / object, 1.0F));
-      const auto add = [&](std::ptrdiff_t, std::ptrdiff_t column, float score) {
-        collector.Add(box, object * activate(score), column);
-      };
-      options_.best ? ForBestScore(classes, classes_, threshold, add)
-                    : ForEachScore(classes, threshold, add);
-    });
+    ForEachScore(
+        objects, raw(collector.floor()), [&](std::ptrdiff_t cell, std::ptrdiff_t, float t) {
+          const float object = activate(t);
+          const float* values = base + cell * head.cell_step;
+          const auto value = [&](std::ptrdiff_t channel) {
+            return values[channel * head.channel_step];
+          };
+          const auto centre = [&](float shift, std::ptrdiff_t place, float stride) {
+            return (activate(shift) * xy_scale - (xy_scale - 1) / 2 + static_cast<float>(place)) *
+                   stride;
+          };
+          const float x = centre(value(0), cell % head.width, head.stride_x);
+          const float y = centre(value(1), cell / head.width, head.stride_y);
+          const float w = size_of(anchor_width, value(2));
+          const float h = size_of(anchor_height, value(3));
+          const Box box{x - w / 2, y - h / 2, x + w / 2, y + h / 2};
+          const ScoreGrid classes{values + 5 * head.channel_step, 1, classes_.columns(),
+                                  head.channel_step, head.cell_step};
+          const float threshold = raw(std::min(collector.floor() / object, 1.0F));
+          const auto add = [&](std::ptrdiff_t, std::ptrdiff_t column, float score) {
+            collector.Add(box, object * activate(score), column);
+          };
+          options_.best ? ForBestScore(classes, classes_, threshold, add)
+                        : ForEachScore(classes, threshold, add);
+        });
   }
 
   Options options_;
@@ -170,9 +174,10 @@ Expected<std::unique_ptr<Decoder>> Make(const DecoderSpec& spec, const ClassTabl
   return std::make_unique<YoloAnchorsDecoder>(std::move(options), classes);
 }
 
-/// Anchors as metadata write them: a list of levels, finest first, or a dictionary by level name whose
-/// digits are the stride. As our own text; empty when the metadata is something else.
-std::string AnchorsOfMetadata(const std::string& text, std::size_t& levels, std::size_t& per_level) {
+/// Anchors as metadata write them: a list of levels, finest first, or a dictionary by level name
+/// whose digits are the stride. As our own text; empty when the metadata is something else.
+std::string AnchorsOfMetadata(const std::string& text, std::size_t& levels,
+                              std::size_t& per_level) {
   std::map<int, std::string> by_stride;
   int stride = 0;
   std::string numbers;
@@ -223,22 +228,40 @@ std::string AnchorsOfMetadata(const std::string& text, std::size_t& levels, std:
   return anchors;
 }
 
-Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
-  std::vector<const TensorFacts*> heads;
-  for (const TensorFacts& output : request.facts.outputs) {
-    if (output.shape.size() == 4) {
-      heads.push_back(&output);
+/// The heads as [1,A·(5+classes),h,w], or as [1,A,h,w,5+classes] whose anchors are then known to be
+/// A.
+struct Heads {
+  std::size_t count = 0;
+  std::int64_t channels = 0;   ///< A·(5+classes)
+  std::int64_t per_level = 0;  ///< A; 0 = unknown
+};
+
+std::optional<Heads> FindRawHeads(const GraphFacts& facts) {
+  Heads heads;
+  for (const TensorFacts& output : facts.outputs) {
+    const auto& shape = output.shape;
+    std::int64_t channels = 0;
+    if (shape.size() == 5 && shape[1] > 0 && shape[4] > 5) {
+      heads.per_level = shape[1];
+      channels = shape[1] * shape[4];
+    } else if (shape.size() == 4 && heads.per_level == 0) {
+      channels = shape[1];
     }
-  }
-  if (heads.empty() || heads.size() != request.facts.outputs.size()) {
-    return std::nullopt;
-  }
-  const std::int64_t channels = heads[0]->shape[1];
-  for (const TensorFacts* head : heads) {
-    if (head->shape[1] != channels || channels <= 0) {
+    if (channels <= 0 || (heads.count > 0 && channels != heads.channels)) {
       return std::nullopt;
     }
+    heads.channels = channels;
+    ++heads.count;
   }
+  return heads.count > 0 ? std::optional(heads) : std::nullopt;
+}
+
+Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
+  const auto heads = FindRawHeads(request.facts);
+  if (!heads) {
+    return std::nullopt;
+  }
+  const std::int64_t channels = heads->channels;
   const auto metadata = request.facts.metadata.find("anchors");
   std::string anchors;
   std::size_t levels = 0;
@@ -254,17 +277,20 @@ Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
   if (anchors.empty()) {
     // 255 = 3 × (5 + 80) is the mark of the family; anything else is not claimed without anchors.
     const auto known = static_cast<std::int64_t>(request.labels.size());
-    if (heads.size() < 2 || channels != 3 * (5 + (known != 0 ? known : 80))) {
+    if (heads->per_level == 0 &&
+        (heads->count < 2 || channels != 3 * (5 + (known != 0 ? known : 80)))) {
       return std::nullopt;
     }
-    return Fail(ErrorCode::kUnsupported,
-                "the outputs look like raw YOLO heads with three anchors, and the graph does not name "
-                "the anchors. Set nearfar.decoder = yolo-anchors, nearfar.decoder.anchors = "
-                "w,h,w,h,w,h;... (finest level first) and nearfar.decoder.sizes = exp (YOLOv3, v4) or "
-                "square (v5, v7)");
+    return Fail(
+        ErrorCode::kUnsupported,
+        "the outputs look like raw YOLO heads with anchors, and the graph does not name "
+        "the anchors. Set nearfar.decoder = yolo-anchors, nearfar.decoder.anchors = "
+        "w,h,w,h,w,h;... (finest level first) and nearfar.decoder.sizes = exp (YOLOv3, v4) or "
+        "square (v5, v7)");
   }
-  if (per_level == 0 || levels != heads.size() ||
-      channels % static_cast<std::int64_t>(per_level) != 0 ||
+  if (per_level == 0 ||
+      (heads->per_level != 0 && heads->per_level != static_cast<std::int64_t>(per_level)) ||
+      levels != heads->count || channels % static_cast<std::int64_t>(per_level) != 0 ||
       channels / static_cast<std::int64_t>(per_level) <= 5) {
     return std::nullopt;
   }
@@ -272,8 +298,8 @@ Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
   found.decoder.family = "yolo-anchors";
   found.columns = static_cast<int>(channels / static_cast<std::int64_t>(per_level)) - 5;
   // Darknet's configurations name the coarsest head first; v5 and v7 export the finest first.
-  const auto first_width = heads.front()->shape[3];
-  const auto last_width = heads.back()->shape[3];
+  const auto first_width = request.facts.outputs.front().shape[3];
+  const auto last_width = request.facts.outputs.back().shape[3];
   const bool darknet = (first_width > 0 && last_width > 0 && first_width < last_width) ||
                        request.facts.graph_name.find("darknet") != std::string::npos ||
                        request.facts.producer.find("dark") != std::string::npos;
@@ -290,10 +316,11 @@ Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
 }  // namespace
 
 DecoderFamily YoloAnchorsFamily() {
-  return {"yolo-anchors",
-          "per level [1,A·(5+classes),h,w] (or [1,h,w,A·(5+classes)], [1,A,h,w,5+classes]), raw, with "
-          "anchors (YOLOv3, v4, v5, v7)",
-          kParameters, Make, Recognise};
+  return {
+      "yolo-anchors",
+      "per level [1,A·(5+classes),h,w] (or [1,h,w,A·(5+classes)], [1,A,h,w,5+classes]), raw, with "
+      "anchors (YOLOv3, v4, v5, v7)",
+      kParameters, Make, Recognise};
 }
 
 }  // namespace nearfar

@@ -11,8 +11,9 @@ namespace nearfar {
 namespace {
 
 constexpr std::array<DecoderParameter, 6> kParameters{{
-    {"objectness", "true when column 4 is the object's score and classes follow; default true for "
-                   "[1,N,5+classes], false for [1,4+classes,N]"},
+    {"objectness",
+     "true when column 4 is the object's score and classes follow; default true for "
+     "[1,N,5+classes], false for [1,4+classes,N]"},
     {"layout", "columns-last [1,N,C] or columns-first [1,C,N]; default: the shape that fits"},
     {"box", "cxcywh or xyxy; default cxcywh"},
     {"units", "px or normalised; default px"},
@@ -48,8 +49,8 @@ class YoloConcatDecoder final : public Decoder {
         }
         if (shape[2] == columns && options_.layout != "columns-first" &&
             (!by_shape || objectness || options_.layout == "columns-last")) {
-          return DecodeRows(request, {output.data.data(), shape[1], columns, 1, columns}, objectness,
-                            boxes);
+          return DecodeRows(request, {output.data.data(), shape[1], columns, 1, columns},
+                            objectness, boxes);
         }
         if (shape[1] == columns && options_.layout != "columns-last" &&
             (!by_shape || !objectness || options_.layout == "columns-first")) {
@@ -82,8 +83,7 @@ class YoloConcatDecoder final : public Decoder {
       const float b = value(1) * scale_y;
       const float c = value(2) * scale_x;
       const float d = value(3) * scale_y;
-      return options_.corners ? Box{a, b, c, d}
-                              : Box{a - c / 2, b - d / 2, a + c / 2, b + d / 2};
+      return options_.corners ? Box{a, b, c, d} : Box{a - c / 2, b - d / 2, a + c / 2, b + d / 2};
     };
     ScoreGrid classes = rows;
     classes.columns = classes_.columns();
@@ -92,7 +92,8 @@ class YoloConcatDecoder final : public Decoder {
       const auto add = [&](std::ptrdiff_t cell, std::ptrdiff_t column, float score) {
         collector.Add(box_at(cell), score, column);
       };
-      options_.best ? ForBestScore(classes, classes_, floor, add) : ForEachScore(classes, floor, add);
+      options_.best ? ForBestScore(classes, classes_, floor, add)
+                    : ForEachScore(classes, floor, add);
       return collector.Result();
     }
     ScoreGrid objects = rows;
@@ -152,8 +153,8 @@ Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
     const std::int64_t third = output.shape[2];
     const auto fits = [&](std::int64_t rows, std::int64_t columns, std::int64_t boxes_per_cell,
                           std::int64_t box_columns) {
-      const bool rows_fit = rows == -1 || rows == boxes_per_cell * cells ||
-                            rows == boxes_per_cell * cells_p6;
+      const bool rows_fit =
+          rows == -1 || rows == boxes_per_cell * cells || rows == boxes_per_cell * cells_p6;
       return rows_fit && columns > box_columns && (known == 0 || columns == box_columns + known);
     };
     Recognised candidate;
@@ -172,11 +173,11 @@ Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
       continue;
     }
     candidate.input = UltralyticsInput();
-    candidate.assumed.push_back(
-        "output '" + output.name + "' " + ShapeText(output.shape) + " read as " +
-        (candidate.decoder.parameters.at("objectness") == "true"
-             ? "boxes, objectness and classes (YOLOv5, v7)"
-             : "boxes and classes (YOLOv8, v11)"));
+    candidate.assumed.push_back("output '" + output.name + "' " + ShapeText(output.shape) +
+                                " read as " +
+                                (candidate.decoder.parameters.at("objectness") == "true"
+                                     ? "boxes, objectness and classes (YOLOv5, v7)"
+                                     : "boxes and classes (YOLOv8, v11)"));
     if (!found) {
       found = std::move(candidate);
     }

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::array<DecoderParameter, 4> kParameters{{
     {"strides", "px per cell of each level, finest first; default 8,16,32"},
-    {"activation", "none when the graph has applied the sigmoid to scores, else sigmoid; default none"},
+    {"activation",
+     "none when the graph has applied the sigmoid to scores, else sigmoid; default none"},
     {"classes", "all classes of a cell, or the best one; default all"},
     {"output", "name of the output; default: the one whose shape fits"},
 }};
@@ -58,26 +59,25 @@ class YoloxDecoder final : public Decoder {
     const std::int64_t width = (input.width + stride - 1) / stride;
     const auto side = static_cast<float>(stride);
     const auto activate = [&](float x) { return options_.sigmoid ? Sigmoid(x) : x; };
-    const auto raw = [&](float p) {
-      return !options_.sigmoid ? p : p < 1 ? Logit(p) : INFINITY;
-    };
+    const auto raw = [&](float p) { return !options_.sigmoid ? p : p < 1 ? Logit(p) : INFINITY; };
     const ScoreGrid objects{level + 4, cells, 1, 1, columns};
-    ForEachScore(objects, raw(collector.floor()), [&](std::ptrdiff_t cell, std::ptrdiff_t, float t) {
-      const float* values = level + cell * columns;
-      const float object = activate(t);
-      const float x = (values[0] + static_cast<float>(cell % width)) * side;
-      const float y = (values[1] + static_cast<float>(cell / width)) * side;
-      const float w = std::exp(values[2]) * side;
-      const float h = std::exp(values[3]) * side;
-      const Box box{x - w / 2, y - h / 2, x + w / 2, y + h / 2};
-      const ScoreGrid classes{values + 5, 1, classes_.columns(), 1, columns};
-      const float threshold = raw(std::min(collector.floor() / object, 1.0F));
-      const auto add = [&](std::ptrdiff_t, std::ptrdiff_t column, float score) {
-        collector.Add(box, object * activate(score), column);
-      };
-      options_.best ? ForBestScore(classes, classes_, threshold, add)
-                    : ForEachScore(classes, threshold, add);
-    });
+    ForEachScore(objects, raw(collector.floor()),
+                 [&](std::ptrdiff_t cell, std::ptrdiff_t, float t) {
+                   const float* values = level + cell * columns;
+                   const float object = activate(t);
+                   const float x = (values[0] + static_cast<float>(cell % width)) * side;
+                   const float y = (values[1] + static_cast<float>(cell / width)) * side;
+                   const float w = std::exp(values[2]) * side;
+                   const float h = std::exp(values[3]) * side;
+                   const Box box{x - w / 2, y - h / 2, x + w / 2, y + h / 2};
+                   const ScoreGrid classes{values + 5, 1, classes_.columns(), 1, columns};
+                   const float threshold = raw(std::min(collector.floor() / object, 1.0F));
+                   const auto add = [&](std::ptrdiff_t, std::ptrdiff_t column, float score) {
+                     collector.Add(box, object * activate(score), column);
+                   };
+                   options_.best ? ForBestScore(classes, classes_, threshold, add)
+                                 : ForEachScore(classes, threshold, add);
+                 });
   }
 
   Options options_;
@@ -108,7 +108,8 @@ Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
   const auto known = static_cast<std::int64_t>(request.labels.size());
   for (const TensorFacts& output : request.facts.outputs) {
     for (const std::size_t levels : {std::size_t{3}, std::size_t{4}}) {
-      const std::vector<std::int64_t> cells = CellsOf(request.input, std::span(kStrides).first(levels));
+      const std::vector<std::int64_t> cells =
+          CellsOf(request.input, std::span(kStrides).first(levels));
       const std::int64_t all = std::accumulate(cells.begin(), cells.end(), std::int64_t{0});
       // Without named classes: an exporter that names them is not YOLOX's.
       if (output.shape.size() != 3 || request.facts.metadata.contains("names") ||
@@ -117,9 +118,10 @@ Expected<std::optional<Recognised>> Recognise(const RecogniseRequest& request) {
         continue;
       }
       Recognised found;
-      found.decoder = {"yolox",
-                       {{"strides", levels == 3 ? "8,16,32" : "8,16,32,64"}, {"activation", "none"}},
-                       {}};
+      found.decoder = {
+          "yolox",
+          {{"strides", levels == 3 ? "8,16,32" : "8,16,32,64"}, {"activation", "none"}},
+          {}};
       found.columns = static_cast<int>(output.shape[2]) - 5;
       found.input.resize = Resize::kLetterboxTopLeft;
       found.input.channels = ChannelOrder::kBgr;

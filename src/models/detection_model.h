@@ -12,8 +12,8 @@
 
 namespace nearfar {
 
-/// A package ready to be used around any engine, near or far: pixels → input tensor, output tensors →
-/// boxes. Immutable, so several callers may share one.
+/// A package ready to be used around any engine, near or far: pixels → input tensor, output tensors
+/// → boxes. Immutable, so several callers may share one.
 class DetectionModel {
  public:
   /// Errors: as MakeDecoder.

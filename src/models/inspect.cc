@@ -35,9 +35,9 @@ class SettingReader {
   void Refuse(std::string_view key, std::string_view why) {
     const Setting* setting = Find(key);
     if (!error_ && setting != nullptr) {
-      error_ = Error{ErrorCode::kInvalidInput, setting->where + ": nearfar." + std::string(key) +
-                                                   " = '" + setting->value + "': " +
-                                                   std::string(why)};
+      error_ =
+          Error{ErrorCode::kInvalidInput, setting->where + ": nearfar." + std::string(key) +
+                                              " = '" + setting->value + "': " + std::string(why)};
     }
   }
   /// Index of the value among `choices`.
@@ -64,8 +64,8 @@ class SettingReader {
         return;
       }
       char text[96];
-      std::snprintf(text, sizeof text, "expected a %snumber from %g to %g", whole ? "whole " : "", low,
-                    high);
+      std::snprintf(text, sizeof text, "expected a %snumber from %g to %g", whole ? "whole " : "",
+                    low, high);
       Refuse(key, text);
     }
   }
@@ -114,7 +114,8 @@ Size ParseSize(std::string_view text) {
       return {};
     }
   }
-  const bool fits = size.width > 0 && size.height > 0 && size.width <= 16384 && size.height <= 16384;
+  const bool fits =
+      size.width > 0 && size.height > 0 && size.width <= 16384 && size.height <= 16384;
   return fits ? size : Size{};
 }
 
@@ -132,9 +133,9 @@ Expected<TensorFacts> FindImageInput(const GraphFacts& facts, const PackageConfi
   }
   if (config.input && !config.input->name.empty() &&
       (images.size() != 1 || images[0]->name != config.input->name)) {
-    return Fail(ErrorCode::kInvalidInput, config.input_where + ": input '" + config.input->name +
-                                              "' is not in the graph; it has: " +
-                                              OutputsText(facts.inputs));
+    return Fail(ErrorCode::kInvalidInput,
+                config.input_where + ": input '" + config.input->name +
+                    "' is not in the graph; it has: " + OutputsText(facts.inputs));
   }
   if (images.size() != 1 || facts.inputs.size() != 1) {
     return Fail(ErrorCode::kUnsupported,
@@ -168,28 +169,32 @@ std::vector<std::string> DefaultLabels(int columns, std::vector<std::string>& as
       names.insert(names.begin(), "background");
       return names;
     }
-    default: break;
+    default:
+      break;
   }
   std::vector<std::string> names;
   for (int c = 0; c < columns; ++c) {
     names.push_back("class" + std::to_string(c));
   }
-  assumed.push_back(std::to_string(columns) +
-                    " classes without names: called class0, class1, ...; a labels.txt would name them");
+  assumed.push_back(
+      std::to_string(columns) +
+      " classes without names: called class0, class1, ...; a labels.txt would name them");
   return names;
 }
 
 std::string FamiliesText() {
   std::string text;
   for (const DecoderFamily& family : DecoderFamilies()) {
-    text += (text.empty() ? "" : "; ") + std::string(family.name) + ": " + std::string(family.reads);
+    text +=
+        (text.empty() ? "" : "; ") + std::string(family.name) + ": " + std::string(family.reads);
   }
   return text;
 }
 
 std::string DescribeInput(const InputSpec& input) {
   std::string text = CanonicalText(input);
-  return text.substr(0, text.find(' ', text.find(input.channels == ChannelOrder::kRgb ? "rgb" : "bgr") + 4));
+  return text.substr(
+      0, text.find(' ', text.find(input.channels == ChannelOrder::kRgb ? "rgb" : "bgr") + 4));
 }
 
 }  // namespace
@@ -238,8 +243,9 @@ Expected<Inspection> Inspect(const GraphFacts& facts, const PackageConfig& confi
   }
   const std::string task = metadata("task");
   if (!task.empty() && task != "detect" && reader.Find("decoder") == nullptr) {
-    return Fail(ErrorCode::kUnsupported, "the model's task is '" + task +
-                                             "' (metadata); nearfar runs detectors (task 'detect')");
+    return Fail(
+        ErrorCode::kUnsupported,
+        "the model's task is '" + task + "' (metadata); nearfar runs detectors (task 'detect')");
   }
   Inspection result;
   ModelPackage& package = result.package;
@@ -251,8 +257,9 @@ Expected<Inspection> Inspect(const GraphFacts& facts, const PackageConfig& confi
   const std::size_t row_axis = layout == 0 ? 2 : 1;
   const std::int64_t channels = layout == 0 ? shape[1] : shape[3];
   if ((channels != 3 && channels != -1) || (shape[0] != 1 && shape[0] != -1)) {
-    return Fail(ErrorCode::kUnsupported, "input '" + image->name + "' is " + ShapeText(shape) +
-                                             "; nearfar runs one picture of three channels at a time");
+    return Fail(ErrorCode::kUnsupported,
+                "input '" + image->name + "' is " + ShapeText(shape) +
+                    "; nearfar runs one picture of three channels at a time");
   }
   if (image->type != ElementType::kFloat32 && image->type != ElementType::kFloat16 &&
       image->type != ElementType::kUint8) {
@@ -284,12 +291,17 @@ Expected<Inspection> Inspect(const GraphFacts& facts, const PackageConfig& confi
       chosen.height = static_cast<int>((*imgsz)[0]);
       chosen.width = static_cast<int>(imgsz->size() > 1 ? (*imgsz)[1] : (*imgsz)[0]);
     }
-    size = {fixed.width > 0 ? fixed.width : chosen.width > 0 ? chosen.width : 640,
-            fixed.height > 0 ? fixed.height : chosen.height > 0 ? chosen.height : 640};
-    result.assumed.push_back("the graph takes any size: " + std::to_string(size.width) + "x" +
-                             std::to_string(size.height) +
-                             (imgsz && !imgsz->empty() ? " as the metadata says (imgsz)" : " taken") +
-                             "; nearfar.input.size sets another");
+    size = {fixed.width > 0    ? fixed.width
+            : chosen.width > 0 ? chosen.width
+                               : 640,
+            fixed.height > 0    ? fixed.height
+            : chosen.height > 0 ? chosen.height
+                                : 640};
+    result.assumed.push_back(
+        "the graph takes any size: " + std::to_string(size.width) + "x" +
+        std::to_string(size.height) +
+        (imgsz && !imgsz->empty() ? " as the metadata says (imgsz)" : " taken") +
+        "; nearfar.input.size sets another");
   }
   if (auto ok = reader.Result(); !ok) {
     return tl::unexpected(ok.error());
@@ -337,18 +349,19 @@ Expected<Inspection> Inspect(const GraphFacts& facts, const PackageConfig& confi
     return tl::unexpected(*missing);
   }
   if (recognised.empty() && family_setting == nullptr) {
-    return Fail(ErrorCode::kUnsupported, "no output looks like a one-stage detector's: " +
-                                             OutputsText(facts.outputs) +
-                                             ". nearfar reads " + FamiliesText());
+    return Fail(ErrorCode::kUnsupported,
+                "no output looks like a one-stage detector's: " + OutputsText(facts.outputs) +
+                    ". nearfar reads " + FamiliesText());
   }
   if (recognised.size() > 1) {
     std::string families;
     for (const Recognised& one : recognised) {
       families += (families.empty() ? "" : " or ") + one.decoder.family;
     }
-    return Fail(ErrorCode::kUnsupported,
-                "the outputs " + OutputsText(facts.outputs) + " can be read in two ways: set "
-                "nearfar.decoder to " + families);
+    return Fail(ErrorCode::kUnsupported, "the outputs " + OutputsText(facts.outputs) +
+                                             " can be read in two ways: set "
+                                             "nearfar.decoder to " +
+                                             families);
   }
   Recognised family;
   if (!recognised.empty()) {
@@ -357,10 +370,11 @@ Expected<Inspection> Inspect(const GraphFacts& facts, const PackageConfig& confi
     family.decoder.family = family_setting->value;
     family.columns = static_cast<int>(names.size());
     if (names.empty()) {
-      return Fail(ErrorCode::kInvalidInput,
-                  family_setting->where + ": nearfar.decoder = '" + family_setting->value +
-                      "' does not fit the outputs " + OutputsText(facts.outputs) +
-                      (missing ? ": " + missing->message : ", and no labels.txt tells the classes"));
+      return Fail(
+          ErrorCode::kInvalidInput,
+          family_setting->where + ": nearfar.decoder = '" + family_setting->value +
+              "' does not fit the outputs " + OutputsText(facts.outputs) +
+              (missing ? ": " + missing->message : ", and no labels.txt tells the classes"));
     }
   }
   package.decoder = family.decoder;
@@ -400,13 +414,14 @@ Expected<Inspection> Inspect(const GraphFacts& facts, const PackageConfig& confi
   input.type = image->type;
   input.size = size;
   input.dynamic = dynamic;
-  const bool plain = input.mean == std::array<float, 3>{} && input.std == std::array<float, 3>{1, 1, 1};
+  const bool plain =
+      input.mean == std::array<float, 3>{} && input.std == std::array<float, 3>{1, 1, 1};
   if (input.type == ElementType::kUint8 && plain && reader.Find("input.scale") == nullptr) {
     input.scale = 1;
   }
-  const bool all_said = reader.Find("input.resize") != nullptr &&
-                        reader.Find("input.channels") != nullptr &&
-                        (reader.Find("input.scale") != nullptr || reader.Find("input.mean") != nullptr);
+  const bool all_said =
+      reader.Find("input.resize") != nullptr && reader.Find("input.channels") != nullptr &&
+      (reader.Find("input.scale") != nullptr || reader.Find("input.mean") != nullptr);
   int resize = static_cast<int>(input.resize);
   reader.Choose("input.resize", {"stretch", "letterbox", "letterbox-top-left"}, resize);
   input.resize = static_cast<Resize>(resize);

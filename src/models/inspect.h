@@ -16,15 +16,15 @@ struct Inspection {
   friend bool operator==(const Inspection&, const Inspection&) = default;
 };
 
-/// Completes what the user said about a model by what its graph tells: what stands in `config` wins,
-/// then come metadata (Ultralytics' names, imgsz, task), then the family's documented defaults, which
-/// are listed as assumed.
+/// Completes what the user said about a model by what its graph tells: what stands in `config`
+/// wins, then come metadata (Ultralytics' names, imgsz, task), then the family's documented
+/// defaults, which are listed as assumed.
 /// @param config  a parsed config.pbtxt and/or options; default-constructed for a bare graph.
 /// @param labels  lines of labels.txt; empty = none given.
 /// @param files   contents of the files that decoder parameters name, by parameter.
-/// Errors: kUnsupported when the graph is no detector that nearfar reads, or when it could be read in
-/// two ways (the message names the lines of config.pbtxt that would settle it); kInvalidInput for a
-/// setting that is wrong or does not fit the graph, with its place.
+/// Errors: kUnsupported when the graph is no detector that nearfar reads, or when it could be read
+/// in two ways (the message names the lines of config.pbtxt that would settle it); kInvalidInput
+/// for a setting that is wrong or does not fit the graph, with its place.
 Expected<Inspection> Inspect(const GraphFacts& facts, const PackageConfig& config,
                              const std::vector<std::string>& labels,
                              const std::map<std::string, std::string>& files);

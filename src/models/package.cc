@@ -54,28 +54,38 @@ ElementType TypeOfTriton(std::string_view name) {
 
 std::string_view TritonType(ElementType type) {
   switch (type) {
-    case ElementType::kFloat32: return "TYPE_FP32";
-    case ElementType::kFloat16: return "TYPE_FP16";
-    case ElementType::kUint8: return "TYPE_UINT8";
-    case ElementType::kInt8: return "TYPE_INT8";
-    case ElementType::kInt32: return "TYPE_INT32";
-    case ElementType::kInt64: return "TYPE_INT64";
-    case ElementType::kFloat64: return "TYPE_FP64";
-    case ElementType::kBool: return "TYPE_BOOL";
-    case ElementType::kString: return "TYPE_STRING";
-    case ElementType::kOther: break;
+    case ElementType::kFloat32:
+      return "TYPE_FP32";
+    case ElementType::kFloat16:
+      return "TYPE_FP16";
+    case ElementType::kUint8:
+      return "TYPE_UINT8";
+    case ElementType::kInt8:
+      return "TYPE_INT8";
+    case ElementType::kInt32:
+      return "TYPE_INT32";
+    case ElementType::kInt64:
+      return "TYPE_INT64";
+    case ElementType::kFloat64:
+      return "TYPE_FP64";
+    case ElementType::kBool:
+      return "TYPE_BOOL";
+    case ElementType::kString:
+      return "TYPE_STRING";
+    case ElementType::kOther:
+      break;
   }
   return "TYPE_INVALID";
 }
 
-std::string Number(double value) {
+/// The shortest text that reads back as the same number.
+std::string Number(float value) {
   char text[40];
-  std::snprintf(text, sizeof text, "%.9g", value);
-  return text;
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
 std::string Numbers(const std::array<float, 3>& values) {
-  return Number(double{values[0]}) + "," + Number(double{values[1]}) + "," + Number(double{values[2]});
+  return Number(values[0]) + "," + Number(values[1]) + "," + Number(values[2]);
 }
 
 std::string DimsText(const std::vector<std::int64_t>& shape) {
@@ -89,8 +99,9 @@ std::string DimsText(const std::vector<std::int64_t>& shape) {
 }  // namespace
 
 std::string CanonicalText(const NmsOptions& nms) {
-  return "iou " + Number(double{nms.iou}) + (nms.per_class ? " per-class" : " over-all-classes") +
-         " best " + std::to_string(nms.max_detections) + " of " + std::to_string(nms.max_candidates);
+  return "iou " + Number(nms.iou) + (nms.per_class ? " per-class" : " over-all-classes") +
+         " best " + std::to_string(nms.max_detections) + " of " +
+         std::to_string(nms.max_candidates);
 }
 
 ModelIdentity IdentityOf(const ModelPackage& package) {
@@ -174,14 +185,15 @@ Expected<PackageConfig> ParseConfig(std::string_view text, std::string_view file
       const TextField* string_value =
           value == nullptr ? nullptr : FindField(value->fields, "string_value");
       if (string_value == nullptr) {
-        return Fail(ErrorCode::kInvalidInput,
-                    where(field) + ": " + key->value + ": expected value { string_value: \"...\" }");
+        return Fail(ErrorCode::kInvalidInput, where(field) + ": " + key->value +
+                                                  ": expected value { string_value: \"...\" }");
       }
       const std::string name = key->value.substr(kPrefix.size());
       if (auto ok = CheckSettingKey(name, where(*key)); !ok) {
         return tl::unexpected(ok.error());
       }
-      if (!config.settings.emplace(name, Setting{string_value->value, where(*string_value)}).second) {
+      if (!config.settings.emplace(name, Setting{string_value->value, where(*string_value)})
+               .second) {
         return Fail(ErrorCode::kInvalidInput, where(*key) + ": " + key->value + " is set twice");
       }
     }
@@ -191,11 +203,12 @@ Expected<PackageConfig> ParseConfig(std::string_view text, std::string_view file
 
 std::string WriteConfig(const ModelPackage& package, const GraphFacts& facts) {
   const InputSpec& input = package.input;
-  std::string text = "name: " + QuoteText(package.name) + "\nbackend: \"onnxruntime\"\n" +
-                     "max_batch_size: 0\n";
+  std::string text =
+      "name: " + QuoteText(package.name) + "\nbackend: \"onnxruntime\"\n" + "max_batch_size: 0\n";
   const auto add_tensor = [&](const char* kind, const TensorFacts& tensor, bool with_labels) {
-    text += std::string(kind) + " [ { name: " + QuoteText(tensor.name) + " data_type: " +
-            std::string(TritonType(tensor.type)) + " dims: " + DimsText(tensor.shape) +
+    text += std::string(kind) + " [ { name: " + QuoteText(tensor.name) +
+            " data_type: " + std::string(TritonType(tensor.type)) +
+            " dims: " + DimsText(tensor.shape) +
             (with_labels ? " label_filename: \"labels.txt\"" : "") + " } ]\n";
   };
   for (const TensorFacts& tensor : facts.inputs) {
@@ -217,15 +230,15 @@ std::string WriteConfig(const ModelPackage& package, const GraphFacts& facts) {
   }
   add("input.channels", input.channels == ChannelOrder::kRgb ? "rgb" : "bgr");
   add("input.layout", input.layout == Layout::kNchw ? "nchw" : "nhwc");
-  add("input.scale", Number(double{input.scale}));
+  add("input.scale", Number(input.scale));
   add("input.mean", Numbers(input.mean));
   add("input.std", Numbers(input.std));
   add("decoder", package.decoder.family);
   for (const auto& [name, value] : package.decoder.parameters) {
     add("decoder." + name, value);
   }
-  add("score_floor", Number(double{package.score_floor}));
-  add("nms.iou", Number(double{package.nms.iou}));
+  add("score_floor", Number(package.score_floor));
+  add("nms.iou", Number(package.nms.iou));
   add("nms.per_class", package.nms.per_class ? "true" : "false");
   add("nms.max_detections", std::to_string(package.nms.max_detections));
   add("nms.max_candidates", std::to_string(package.nms.max_candidates));

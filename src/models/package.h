@@ -21,9 +21,10 @@ struct ModelPackage {
   std::string version;  ///< the version folder, e.g. "1"; empty for a bare file
   InputSpec input;
   DecoderSpec decoder;
-  std::vector<std::string> labels;  ///< one for each score column; see MakeClassTable for the empty ones
+  std::vector<std::string>
+      labels;  ///< one for each score column; see MakeClassTable for the empty ones
   NmsOptions nms;
-  float score_floor = 0.01F;        ///< boxes scored below are never made; (0, 1)
+  float score_floor = 0.01F;  ///< boxes scored below are never made; (0, 1)
 
   friend bool operator==(const ModelPackage&, const ModelPackage&) = default;
 };
@@ -48,18 +49,18 @@ using Settings = std::map<std::string, Setting, std::less<>>;
 struct PackageConfig {
   std::string name;
   std::string model_file = "model.onnx";  ///< default_model_filename
-  std::string label_file;                 ///< label_filename of an output; empty = labels.txt if there
-  std::optional<TensorFacts> input;       ///< the first input; its type is kOther where not given
+  std::string label_file;            ///< label_filename of an output; empty = labels.txt if there
+  std::optional<TensorFacts> input;  ///< the first input; its type is kOther where not given
   std::string input_where;
   Settings settings;
 
   friend bool operator==(const PackageConfig&, const PackageConfig&) = default;
 };
 
-/// Reads a Triton config.pbtxt (protobuf text format). Fields that nearfar has no use for are passed
-/// over, as are parameters of others; what nearfar adds stands in `parameters`, with keys that begin
-/// with `nearfar.`, and a key of that kind which nobody knows is a mistake.
-/// Errors: kInvalidInput with file, line and key.
+/// Reads a Triton config.pbtxt (protobuf text format). Fields that nearfar has no use for are
+/// passed over, as are parameters of others; what nearfar adds stands in `parameters`, with keys
+/// that begin with `nearfar.`, and a key of that kind which nobody knows is a mistake. Errors:
+/// kInvalidInput with file, line and key.
 Expected<PackageConfig> ParseConfig(std::string_view text, std::string_view file);
 
 /// The keys that ParseConfig and the command line take (without `nearfar.`), with their meaning;

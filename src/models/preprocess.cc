@@ -12,8 +12,8 @@
 namespace nearfar {
 namespace {
 
-/// One axis of a bilinear resize: destination i = weight0·source[first] + weight1·source[second], in
-/// 1/2048.
+/// One axis of a bilinear resize: destination i = weight0·source[first] + weight1·source[second],
+/// in 1/2048.
 struct Taps {
   std::vector<int> first;
   std::vector<int> second;
@@ -21,25 +21,24 @@ struct Taps {
   std::vector<std::int16_t> weight1;
 };
 
-Taps MakeTaps(int source, int destination) {
+/// @param whole_at_edges  beyond the outermost pixel's centre that pixel alone counts, with full
+/// weight;
+///                        otherwise with the sum of two rounded shares: what INTER_LINEAR does
+///                        across and down.
+Taps MakeTaps(int source, int destination, bool whole_at_edges) {
   const auto count = static_cast<std::size_t>(destination);
   Taps taps{std::vector<int>(count), std::vector<int>(count), std::vector<std::int16_t>(count),
             std::vector<std::int16_t>(count)};
   const double step = 1.0 / (static_cast<double>(destination) / source);
   for (std::size_t i = 0; i < count; ++i) {
-    float position = static_cast<float>((static_cast<double>(i) + 0.5) * step - 0.5);
-    int left = static_cast<int>(std::floor(position));
+    const float position = static_cast<float>((static_cast<double>(i) + 0.5) * step - 0.5);
+    const int left = static_cast<int>(std::floor(position));
     float right_share = position - static_cast<float>(left);
-    if (left < 0) {
-      left = 0;
+    if (whole_at_edges && (left < 0 || left >= source - 1)) {
       right_share = 0;
     }
-    if (left >= source - 1) {
-      left = source - 1;
-      right_share = 0;
-    }
-    taps.first[i] = left;
-    taps.second[i] = std::min(left + 1, source - 1);
+    taps.first[i] = std::clamp(left, 0, source - 1);
+    taps.second[i] = std::clamp(left + 1, 0, source - 1);
     taps.weight0[i] = static_cast<std::int16_t>(std::lrint((1.0F - right_share) * 2048));
     taps.weight1[i] = static_cast<std::int16_t>(std::lrint(right_share * 2048));
   }
@@ -56,8 +55,8 @@ class RowResizer {
         halved_(view.size.width == 2 * size.width && view.size.height == 2 * size.height),
         out_(3 * static_cast<std::size_t>(size.width)) {
     if (!same_ && !halved_) {
-      across_ = MakeTaps(view.size.width, size.width);
-      down_ = MakeTaps(view.size.height, size.height);
+      across_ = MakeTaps(view.size.width, size.width, true);
+      down_ = MakeTaps(view.size.height, size.height, false);
       upper_.resize(out_.size());
       lower_.resize(out_.size());
     }
@@ -125,8 +124,8 @@ class RowResizer {
     for (std::size_t x = 0; x < out_.size() / 3; ++x) {
       for (std::size_t c = 0; c < 3; ++c) {
         const std::size_t at = 6 * x + c;
-        out_[3 * x + c] =
-            static_cast<std::uint8_t>((upper[at] + upper[at + 3] + lower[at] + lower[at + 3] + 2) >> 2);
+        out_[3 * x + c] = static_cast<std::uint8_t>(
+            (upper[at] + upper[at + 3] + lower[at] + lower[at + 3] + 2) >> 2);
       }
     }
     return out_.data();
@@ -268,8 +267,8 @@ FrameInInput PlaceFrame(Size frame, const InputSpec& input) {
   const int left = centred ? (input.size.width - width) / 2 : 0;
   const int top = centred ? (input.size.height - height) / 2 : 0;
   const auto scale = static_cast<float>(ratio);
-  return {scale, scale, static_cast<float>(left), static_cast<float>(top),
-          {left, top, width, height}};
+  return {
+      scale, scale, static_cast<float>(left), static_cast<float>(top), {left, top, width, height}};
 }
 
 Box FrameFromInput(const Box& box_in_input, const FrameInInput& place) {
@@ -300,7 +299,9 @@ void FillTensor(const PixelView& view, const InputSpec& input, const FrameInInpu
     case ElementType::kFloat16:
       Fill(view, input, place, reinterpret_cast<std::uint16_t*>(tensor.data()));
       break;
-    default: Fill(view, input, place, reinterpret_cast<std::uint8_t*>(tensor.data())); break;
+    default:
+      Fill(view, input, place, reinterpret_cast<std::uint8_t*>(tensor.data()));
+      break;
   }
 }
 

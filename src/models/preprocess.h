@@ -22,13 +22,13 @@ enum class Layout { kNchw, kNhwc };
 
 /// What a model's image input wants.
 struct InputSpec {
-  std::string tensor;                          ///< name of the input in the graph
+  std::string tensor;  ///< name of the input in the graph
   Layout layout = Layout::kNchw;
-  ElementType type = ElementType::kFloat32;    ///< kFloat32, kFloat16 or kUint8
-  Size size{640, 640};                         ///< px; the chosen one where the graph leaves it free
-  bool dynamic = false;                        ///< the graph leaves the size free
+  ElementType type = ElementType::kFloat32;  ///< kFloat32, kFloat16 or kUint8
+  Size size{640, 640};                       ///< px; the chosen one where the graph leaves it free
+  bool dynamic = false;                      ///< the graph leaves the size free
   Resize resize = Resize::kLetterbox;
-  int pad = 114;                               ///< grey level of the padding, 0..255, before scaling
+  int pad = 114;  ///< grey level of the padding, 0..255, before scaling
   ChannelOrder channels = ChannelOrder::kRgb;
   /// Value in the tensor = (pixel × scale − mean) ÷ std, per channel in the order of `channels`.
   float scale = 1.0F / 255;
@@ -43,20 +43,20 @@ struct InputSpec {
 std::string CanonicalText(const InputSpec& input);
 
 /// Where a frame lies in the network's input. Continuous coordinates (pixel 0 covers [0, 1)), so
-/// there is no half-pixel term: x_input = x_frame · scale_x + shift_x. A letterbox uses the one exact
-/// ratio for both axes, as the families' own post-processing does, although the resized picture is
-/// rounded to whole pixels.
+/// there is no half-pixel term: x_input = x_frame · scale_x + shift_x. A letterbox uses the one
+/// exact ratio for both axes, as the families' own post-processing does, although the resized
+/// picture is rounded to whole pixels.
 struct FrameInInput {
   float scale_x = 1;
   float scale_y = 1;
   float shift_x = 0;  ///< px of the input
   float shift_y = 0;
-  Rect picture;       ///< the resized picture in px of the input; the rest is padding
+  Rect picture;  ///< the resized picture in px of the input; the rest is padding
 };
 
-/// The geometry of one frame. Rounding follows the families: centred letterboxes round the picture's
-/// sides half to even and an odd padding row goes below or right; top-left ones cut the fraction off.
-/// REQUIRES: frame and input not empty.
+/// The geometry of one frame. Rounding follows the families: centred letterboxes round the
+/// picture's sides half to even and an odd padding row goes below or right; top-left ones cut the
+/// fraction off. REQUIRES: frame and input not empty.
 FrameInInput PlaceFrame(Size frame, const InputSpec& input);
 
 /// A box from px of the input to px of the frame, and back. Neither clips.

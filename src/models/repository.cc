@@ -24,7 +24,8 @@ Expected<fs::path> FindVersion(const fs::path& folder, const std::string& model_
     }
   }
   if (best < 0) {
-    return Fail(ErrorCode::kNotFound, "'" + folder.string() + "' holds no model: neither is it an "
+    return Fail(ErrorCode::kNotFound, "'" + folder.string() +
+                                          "' holds no model: neither is it an "
                                           ".onnx file nor is there a version folder with " +
                                           model_file + " (e.g. 1/" + model_file + ")");
   }
@@ -146,12 +147,14 @@ Expected<fs::path> WritePackage(const ModelPackage& package, const GraphFacts& f
   }
   fs::create_directories(target / "1", error);
   if (error) {
-    return Fail(ErrorCode::kIo, "cannot make '" + (target / "1").string() + "': " + error.message());
+    return Fail(ErrorCode::kIo,
+                "cannot make '" + (target / "1").string() + "': " + error.message());
   }
   fs::copy_file(model, target / "1" / "model.onnx", error);
   if (error) {
     return Fail(ErrorCode::kIo, "cannot copy '" + model.string() + "' to '" +
-                                    (target / "1" / "model.onnx").string() + "': " + error.message());
+                                    (target / "1" / "model.onnx").string() +
+                                    "': " + error.message());
   }
   ModelPackage written = package;
   std::map<std::string, std::string> texts;

@@ -7,16 +7,26 @@ namespace nearfar {
 
 std::string_view ToString(ElementType type) {
   switch (type) {
-    case ElementType::kFloat32: return "fp32";
-    case ElementType::kFloat16: return "fp16";
-    case ElementType::kUint8: return "uint8";
-    case ElementType::kInt8: return "int8";
-    case ElementType::kInt32: return "int32";
-    case ElementType::kInt64: return "int64";
-    case ElementType::kFloat64: return "fp64";
-    case ElementType::kBool: return "bool";
-    case ElementType::kString: return "string";
-    case ElementType::kOther: return "other";
+    case ElementType::kFloat32:
+      return "fp32";
+    case ElementType::kFloat16:
+      return "fp16";
+    case ElementType::kUint8:
+      return "uint8";
+    case ElementType::kInt8:
+      return "int8";
+    case ElementType::kInt32:
+      return "int32";
+    case ElementType::kInt64:
+      return "int64";
+    case ElementType::kFloat64:
+      return "fp64";
+    case ElementType::kBool:
+      return "bool";
+    case ElementType::kString:
+      return "string";
+    case ElementType::kOther:
+      return "other";
   }
   return "other";
 }
@@ -24,15 +34,20 @@ std::string_view ToString(ElementType type) {
 std::size_t SizeOf(ElementType type) {
   switch (type) {
     case ElementType::kFloat64:
-    case ElementType::kInt64: return 8;
+    case ElementType::kInt64:
+      return 8;
     case ElementType::kFloat32:
-    case ElementType::kInt32: return 4;
-    case ElementType::kFloat16: return 2;
+    case ElementType::kInt32:
+      return 4;
+    case ElementType::kFloat16:
+      return 2;
     case ElementType::kUint8:
     case ElementType::kInt8:
-    case ElementType::kBool: return 1;
+    case ElementType::kBool:
+      return 1;
     case ElementType::kString:
-    case ElementType::kOther: return 0;
+    case ElementType::kOther:
+      return 0;
   }
   return 0;
 }

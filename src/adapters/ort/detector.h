@@ -20,9 +20,9 @@ struct DetectorOptions {
   std::filesystem::path model;                  ///< an .onnx file or a package's folder
   std::map<std::string, std::string> settings;  ///< over config.pbtxt: see KnownSettings()
   EngineOptions engine;
-  std::optional<float> score_floor;             ///< over the package's
-  std::optional<NmsOptions> nms;                ///< over the package's
-  std::string label_map = "none";               ///< Synonyms::version() in force, for the identity
+  std::optional<float> score_floor;  ///< over the package's
+  std::optional<NmsOptions> nms;     ///< over the package's
+  std::string label_map = "none";    ///< Synonyms::version() in force, for the identity
 };
 
 /// A model of the user's own, run by ONNX Runtime. Several threads may call it at once.

@@ -1,12 +1,12 @@
 #include "adapters/ort/graph_cost.h"
 
+#include <onnxruntime_cxx_api.h>
+
 #include <cstdlib>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <system_error>
 #include <vector>
-
-#include <nlohmann/json.hpp>
-#include <onnxruntime_cxx_api.h>
 
 #include "models/repository.h"
 
@@ -63,7 +63,8 @@ std::vector<Shape> ReadShapes(const nlohmann::json& list) {
 }
 
 /// MACs of one node; 0 for operators that do not multiply matrices.
-std::int64_t CountMacs(const std::string& op, const std::vector<Shape>& inputs, const Shape& output) {
+std::int64_t CountMacs(const std::string& op, const std::vector<Shape>& inputs,
+                       const Shape& output) {
   const auto input = [&](std::size_t i) { return i < inputs.size() ? inputs[i] : Shape{}; };
   if (op == "Conv" || op == "FusedConv" || op == "ConvInteger" || op == "QLinearConv") {
     const Shape weights = input(op == "QLinearConv" ? 3 : 1);  // [out, in ÷ groups, h, w]
@@ -87,7 +88,7 @@ std::int64_t CountMacs(const std::string& op, const std::vector<Shape>& inputs, 
 /// Runs the unoptimised graph once under the engine's profiler. Returns the profile's text.
 std::string Profile(const std::filesystem::path& model, const InputSpec& input,
                     const std::filesystem::path& folder) {
-  const Ort::Env env(ORT_LOGGING_LEVEL_ERROR, "nearfar");
+  const Ort::Env env(ORT_LOGGING_LEVEL_FATAL, "nearfar");
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(1);
   options.SetGraphOptimizationLevel(GraphOptimizationLevel::ORT_DISABLE_ALL);
@@ -102,8 +103,8 @@ std::string Profile(const std::filesystem::path& model, const InputSpec& input,
       : input.type == ElementType::kFloat16 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16
                                             : ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8;
   const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-  const Ort::Value value = Ort::Value::CreateTensor(memory, zeros.data(), zeros.size(), shape.data(),
-                                                    shape.size(), type);
+  const Ort::Value value = Ort::Value::CreateTensor(memory, zeros.data(), zeros.size(),
+                                                    shape.data(), shape.size(), type);
   Ort::AllocatorWithDefaultOptions allocator;
   std::vector<std::string> names;
   std::vector<const char*> pointers;

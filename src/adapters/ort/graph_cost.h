@@ -13,8 +13,8 @@ namespace nearfar::ort {
 /// What a model costs, as [SmallBig Table II] compares models.
 struct GraphCost {
   std::int64_t file_bytes = 0;
-  /// Numbers in the graph's constants (weights, biases, normalisation), in floating point or 8 bits;
-  /// shapes and indices do not count.
+  /// Numbers in the graph's constants (weights, biases, normalisation), in floating point or 8
+  /// bits; shapes and indices do not count.
   std::int64_t parameters = 0;
   /// Multiplications with addition of one run: convolutions and their transposes, matrix products.
   std::int64_t macs = 0;

@@ -1,9 +1,9 @@
+#include <openssl/evp.h>
+
 #include <array>
 #include <cstdio>
 #include <fstream>
 #include <memory>
-
-#include <openssl/evp.h>
 
 #include "adapters/ort/session.h"
 

@@ -1,6 +1,6 @@
-// The few fields of ONNX's protobuf messages that counting needs, read from the wire format: ModelProto
-// graph = 7; GraphProto node = 1, initializer = 5; NodeProto attribute = 5; AttributeProto t = 5,
-// g = 6, tensors = 10, graphs = 11; TensorProto dims = 1, data_type = 2.
+// The few fields of ONNX's protobuf messages that counting needs, read from the wire format:
+// ModelProto graph = 7; GraphProto node = 1, initializer = 5; NodeProto attribute = 5;
+// AttributeProto t = 5, g = 6, tensors = 10, graphs = 11; TensorProto dims = 1, data_type = 2.
 
 #include <optional>
 
@@ -14,8 +14,8 @@ constexpr int kDeepest = 32;
 struct WireField {
   std::uint32_t number = 0;
   std::uint32_t type = 0;
-  std::uint64_t value = 0;   ///< of a varint
-  std::string_view bytes;    ///< of a length-delimited field
+  std::uint64_t value = 0;  ///< of a varint
+  std::string_view bytes;   ///< of a length-delimited field
 };
 
 /// Reads fields one by one; `broken` when the bytes are no protobuf message.
@@ -33,11 +33,21 @@ class WireReader {
     field.type = static_cast<std::uint32_t>(tag & 7);
     std::uint64_t length = 0;
     switch (field.type) {
-      case 0: field.value = Varint(); break;
-      case 1: length = 8; break;
-      case 2: length = Varint(); break;
-      case 5: length = 4; break;
-      default: broken_ = true; break;
+      case 0:
+        field.value = Varint();
+        break;
+      case 1:
+        length = 8;
+        break;
+      case 2:
+        length = Varint();
+        break;
+      case 5:
+        length = 4;
+        break;
+      default:
+        broken_ = true;
+        break;
     }
     if (broken_ || field.number == 0 || length > rest_.size()) {
       broken_ = true;
@@ -74,14 +84,15 @@ class WireReader {
 /// Kinds of elements that are weights: floating point and 8-bit integers.
 bool IsWeightType(std::uint64_t data_type) {
   switch (data_type) {
-    case 1:    // FLOAT
-    case 2:    // UINT8
-    case 3:    // INT8
-    case 10:   // FLOAT16
-    case 11:   // DOUBLE
-    case 16:   // BFLOAT16
+    case 1:   // FLOAT
+    case 2:   // UINT8
+    case 3:   // INT8
+    case 10:  // FLOAT16
+    case 11:  // DOUBLE
+    case 16:  // BFLOAT16
       return true;
-    default: return data_type >= 17 && data_type <= 22;  // 8-bit floats, 4-bit integers
+    default:
+      return data_type >= 17 && data_type <= 22;  // 8-bit floats, 4-bit integers
   }
 }
 

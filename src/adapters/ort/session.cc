@@ -1,43 +1,62 @@
 #include "adapters/ort/session.h"
 
+#include <onnxruntime_cxx_api.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstring>
 #include <optional>
 #include <system_error>
 
-#include <onnxruntime_cxx_api.h>
-
 namespace nearfar::ort {
 namespace {
 
 ElementType TypeOf(ONNXTensorElementDataType type) {
   switch (type) {
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT: return ElementType::kFloat32;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16: return ElementType::kFloat16;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE: return ElementType::kFloat64;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8: return ElementType::kUint8;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8: return ElementType::kInt8;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32: return ElementType::kInt32;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64: return ElementType::kInt64;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL: return ElementType::kBool;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING: return ElementType::kString;
-    default: return ElementType::kOther;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+      return ElementType::kFloat32;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16:
+      return ElementType::kFloat16;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE:
+      return ElementType::kFloat64;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
+      return ElementType::kUint8;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8:
+      return ElementType::kInt8;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32:
+      return ElementType::kInt32;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
+      return ElementType::kInt64;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL:
+      return ElementType::kBool;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING:
+      return ElementType::kString;
+    default:
+      return ElementType::kOther;
   }
 }
 
 std::optional<ONNXTensorElementDataType> OrtTypeOf(ElementType type) {
   switch (type) {
-    case ElementType::kFloat32: return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
-    case ElementType::kFloat16: return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
-    case ElementType::kFloat64: return ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE;
-    case ElementType::kUint8: return ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8;
-    case ElementType::kInt8: return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8;
-    case ElementType::kInt32: return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
-    case ElementType::kInt64: return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
-    case ElementType::kBool: return ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL;
+    case ElementType::kFloat32:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+    case ElementType::kFloat16:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
+    case ElementType::kFloat64:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE;
+    case ElementType::kUint8:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8;
+    case ElementType::kInt8:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8;
+    case ElementType::kInt32:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
+    case ElementType::kInt64:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
+    case ElementType::kBool:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL;
     case ElementType::kString:
-    case ElementType::kOther: break;
+    case ElementType::kOther:
+      break;
   }
   return std::nullopt;
 }
@@ -60,9 +79,9 @@ std::string OneLine(std::string_view text) {
 
 Expected<void> Validate(const EngineOptions& options) {
   if (options.intra_op_threads < 1 || options.intra_op_threads > 1024) {
-    return Fail(ErrorCode::kInvalidInput, "engine threads = " +
-                                              std::to_string(options.intra_op_threads) +
-                                              ": expected 1 to 1024");
+    return Fail(
+        ErrorCode::kInvalidInput,
+        "engine threads = " + std::to_string(options.intra_op_threads) + ": expected 1 to 1024");
   }
   const std::vector<std::string> providers = Providers();
   if (std::find(providers.begin(), providers.end(), options.provider) == providers.end()) {
@@ -70,8 +89,9 @@ Expected<void> Validate(const EngineOptions& options) {
     for (const std::string& provider : providers) {
       list += (list.empty() ? "" : ", ") + provider;
     }
-    return Fail(ErrorCode::kUnsupported, "execution provider '" + options.provider +
-                                             "' is not in this ONNX Runtime library; it has: " + list);
+    return Fail(ErrorCode::kUnsupported,
+                "execution provider '" + options.provider +
+                    "' is not in this ONNX Runtime library; it has: " + list);
   }
   return {};
 }
@@ -102,8 +122,10 @@ std::vector<TensorView> RunOutputs::AsFloats() {
   std::vector<TensorView> views;
   for (const RawTensor& tensor : values_->tensors) {
     if (tensor.type == ElementType::kFloat32) {
-      views.push_back({tensor.name, tensor.shape,
-                       {reinterpret_cast<const float*>(tensor.bytes.data()), tensor.bytes.size() / 4}});
+      views.push_back(
+          {tensor.name,
+           tensor.shape,
+           {reinterpret_cast<const float*>(tensor.bytes.data()), tensor.bytes.size() / 4}});
       continue;
     }
     std::vector<float> floats;
@@ -127,7 +149,8 @@ std::vector<TensorView> RunOutputs::AsFloats() {
 
 struct Session::Engine {
   // The environment is the engine's own and counted there; each session holds one reference.
-  Ort::Env env{ORT_LOGGING_LEVEL_ERROR, "nearfar"};
+  // What goes wrong comes back as an exception; the engine itself stays silent.
+  Ort::Env env{ORT_LOGGING_LEVEL_FATAL, "nearfar"};
   Ort::Session session{nullptr};
   std::vector<const char*> output_names;
 };
@@ -187,8 +210,8 @@ Expected<std::unique_ptr<Session>> Session::Open(const std::filesystem::path& mo
           facts_of(session.GetInputNameAllocated(i, allocator).get(), session.GetInputTypeInfo(i)));
     }
     for (std::size_t i = 0; i < session.GetOutputCount(); ++i) {
-      facts.outputs.push_back(
-          facts_of(session.GetOutputNameAllocated(i, allocator).get(), session.GetOutputTypeInfo(i)));
+      facts.outputs.push_back(facts_of(session.GetOutputNameAllocated(i, allocator).get(),
+                                       session.GetOutputTypeInfo(i)));
     }
     for (const TensorFacts& output : facts.outputs) {
       opened->engine_->output_names.push_back(output.name.c_str());
@@ -217,13 +240,14 @@ Expected<RunOutputs> Session::Run(std::span<const RawTensor> inputs) const {
   std::vector<const char*> name_pointers;
   try {
     for (const RawTensor& input : inputs) {
-      const auto known = std::find_if(facts_.inputs.begin(), facts_.inputs.end(),
-                                      [&](const TensorFacts& facts) { return facts.name == input.name; });
+      const auto known =
+          std::find_if(facts_.inputs.begin(), facts_.inputs.end(),
+                       [&](const TensorFacts& facts) { return facts.name == input.name; });
       const auto type = OrtTypeOf(input.type);
       if (known == facts_.inputs.end() || known->type != input.type || !type) {
-        return Fail(ErrorCode::kInvalidInput,
-                    "input '" + std::string(input.name) + "' of type " +
-                        std::string(ToString(input.type)) + " is none of the model's");
+        return Fail(ErrorCode::kInvalidInput, "input '" + std::string(input.name) + "' of type " +
+                                                  std::string(ToString(input.type)) +
+                                                  " is none of the model's");
       }
       std::size_t elements = 1;
       for (const std::int64_t dim : input.shape) {
@@ -250,8 +274,9 @@ Expected<RunOutputs> Session::Run(std::span<const RawTensor> inputs) const {
       name_pointers.push_back(name.c_str());
     }
     if (values.size() != facts_.inputs.size()) {
-      return Fail(ErrorCode::kInvalidInput, "the model takes " + std::to_string(facts_.inputs.size()) +
-                                                " inputs, " + std::to_string(values.size()) + " came");
+      return Fail(ErrorCode::kInvalidInput, "the model takes " +
+                                                std::to_string(facts_.inputs.size()) + " inputs, " +
+                                                std::to_string(values.size()) + " came");
     }
     RunOutputs outputs;
     auto& out = *outputs.values_;
@@ -262,15 +287,19 @@ Expected<RunOutputs> Session::Run(std::span<const RawTensor> inputs) const {
     out.converted.reserve(out.values.size());
     for (std::size_t i = 0; i < out.values.size(); ++i) {
       if (!out.values[i].IsTensor()) {
-        return Fail(ErrorCode::kUnsupported, "output '" + facts_.outputs[i].name + "' is no tensor");
+        return Fail(ErrorCode::kUnsupported,
+                    "output '" + facts_.outputs[i].name + "' is no tensor");
       }
       const auto info = out.values[i].GetTensorTypeAndShapeInfo();
       out.shapes.push_back(info.GetShape());
       const ElementType type = TypeOf(info.GetElementType());
       const std::size_t size = info.GetElementCount() * SizeOf(type);
       out.tensors.push_back(
-          {facts_.outputs[i].name, type, out.shapes.back(),
-           {size == 0 ? nullptr : static_cast<const std::byte*>(out.values[i].GetTensorRawData()), size}});
+          {facts_.outputs[i].name,
+           type,
+           out.shapes.back(),
+           {size == 0 ? nullptr : static_cast<const std::byte*>(out.values[i].GetTensorRawData()),
+            size}});
     }
     return outputs;
   } catch (const Ort::Exception& exception) {

@@ -60,8 +60,8 @@ class RunOutputs {
 /// A loaded model. Run may be called by several threads at once.
 class Session {
  public:
-  /// Errors: kNotFound, kInvalidInput (no ONNX, or cut short), kUnsupported (an operator or provider
-  /// that the library lacks; the message lists the providers).
+  /// Errors: kNotFound, kInvalidInput (no ONNX, or cut short), kUnsupported (an operator or
+  /// provider that the library lacks; the message lists the providers).
   static Expected<std::unique_ptr<Session>> Open(const std::filesystem::path& model,
                                                  const EngineOptions& options);
   ~Session();
@@ -72,8 +72,8 @@ class Session {
   const EngineOptions& options() const { return options_; }
 
   /// Runs the graph on the named inputs, whose bytes are not copied.
-  /// Errors: kInvalidInput for a name, type or shape that the graph does not take; kInternal when the
-  /// engine fails.
+  /// Errors: kInvalidInput for a name, type or shape that the graph does not take; kInternal when
+  /// the engine fails.
   Expected<RunOutputs> Run(std::span<const RawTensor> inputs) const;
 
  private:
