@@ -5,6 +5,10 @@
 namespace nearfar::cli {
 
 std::function<int()> SetUpCalibrate(CLI::App& app);
+// Verbs, in the order in which a new user meets them.
+
+std::function<int()> SetUpRecord(CLI::App& app);
+std::function<int()> SetUpImport(CLI::App& app);
 std::function<int()> SetUpEval(CLI::App& app);
 std::function<int()> SetUpExplain(CLI::App& app);
 std::function<int()> SetUpModel(CLI::App& app);
@@ -27,6 +31,16 @@ std::span<const Verb> Verbs() {
            "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
            SetUpEval},
   };
+  static const std::array<Verb, 3> verbs{{
+      {"record", "keep a detector's boxes over pictures and videos, to decide upon them many times",
+       "nearfar record photos/ --model near.onnx --output near.rec", SetUpRecord},
+      {"import", "turn another program's detections (VOC comp4, COCO results) into a recording",
+       "nearfar import results/VOC2007/Main --images VOCdevkit/VOC2007 --output far.rec",
+       SetUpImport},
+      {"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
+       "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
+       SetUpEval},
+  }};
   return verbs;
 }
 
