@@ -181,11 +181,12 @@ Expected<std::unique_ptr<ort::OrtDetector>> OpenDetector(const RecordFlags& flag
     }
     options.settings[text.substr(0, equals)] = text.substr(equals + 1);
   }
-  if (flags.nms_iou || flags.max_detections > 0) {
-    NmsOptions nms;
-    nms.iou = static_cast<float>(flags.nms_iou.value_or(nms.iou));
-    nms.max_detections = flags.max_detections > 0 ? flags.max_detections : nms.max_detections;
-    options.nms = nms;
+  // Over config.pbtxt, setting by setting: what is not given stays the package's.
+  if (flags.nms_iou) {
+    options.settings["nms.iou"] = std::to_string(*flags.nms_iou);
+  }
+  if (flags.max_detections > 0) {
+    options.settings["nms.max_detections"] = std::to_string(flags.max_detections);
   }
   return ort::OrtDetector::Open(options);
 }
