@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -5,8 +6,6 @@
 #include <memory>
 #include <sstream>
 #include <string>
-
-#include <CLI/CLI.hpp>
 
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -88,16 +87,19 @@ std::function<int()> SetUpImport(CLI::App& app) {
                  "a folder with the VOC devkit's comp4_det_SET_CLASS.txt, or COCO results JSON")
       ->required()
       ->type_name("DETECTIONS");
-  app.add_option("--images", flags->images,
-                 "what tells the images that were looked at and their sizes: for comp4 a VOC folder "
-                 "or a CSV image,width,height (default: images.csv in or above the folder); for COCO "
-                 "results the instances JSON")
+  app.add_option(
+         "--images", flags->images,
+         "what tells the images that were looked at and their sizes: for comp4 a VOC folder "
+         "or a CSV image,width,height (default: images.csv in or above the folder); for COCO "
+         "results the instances JSON")
       ->type_name("PATH");
   app.add_option("-o,--output", flags->output, "the recording to be written")
       ->required()
       ->type_name("FILE");
-  app.add_option("--name", flags->name, "what to call the model (default: the folder's or file's name)");
-  app.add_option("--synonyms", flags->synonyms, "which class names mean the same (default: built in)")
+  app.add_option("--name", flags->name,
+                 "what to call the model (default: the folder's or file's name)");
+  app.add_option("--synonyms", flags->synonyms,
+                 "which class names mean the same (default: built in)")
       ->type_name("FILE");
   app.add_flag("--force", flags->force, "replace a file that is there");
   app.add_flag("--json", flags->json, "print the summary as one JSON object");

@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <condition_variable>
@@ -15,8 +16,6 @@
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "adapters/image/codec.h"
 #include "adapters/media/media_source.h"
@@ -145,8 +144,8 @@ double Percentile(std::vector<double>& values, double share) {
   if (values.empty()) {
     return -1;
   }
-  const auto rank = static_cast<std::ptrdiff_t>(
-      std::ceil(share * static_cast<double>(values.size())) - 1);
+  const auto rank =
+      static_cast<std::ptrdiff_t>(std::ceil(share * static_cast<double>(values.size())) - 1);
   const auto at = values.begin() + std::max<std::ptrdiff_t>(rank, 0);
   std::nth_element(values.begin(), at, values.end());
   return *at;
@@ -169,11 +168,11 @@ Expected<Synonyms> ReadSynonymsFile(const std::string& path) {
 
 Expected<std::unique_ptr<ort::OrtDetector>> OpenDetector(const RecordFlags& flags,
                                                          const Synonyms& synonyms) {
-  ort::DetectorOptions options{.model = flags.model,
-                               .engine = {.intra_op_threads = flags.threads,
-                                          .provider = flags.provider},
-                               .score_floor = static_cast<float>(flags.score_floor),
-                               .label_map = synonyms.version()};
+  ort::DetectorOptions options{
+      .model = flags.model,
+      .engine = {.intra_op_threads = flags.threads, .provider = flags.provider},
+      .score_floor = static_cast<float>(flags.score_floor),
+      .label_map = synonyms.version()};
   for (const std::string& text : flags.settings) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0) {
@@ -222,8 +221,7 @@ Expected<void> RecordPiece(Piece piece, Detector& detector, const RecordFlags& f
       return std::filesystem::weakly_canonical(path, ignored);
     };
     const std::string before = writer.SourceOf(item.name);
-    if (before != item.source && place(before) != place(item.source) &&
-        tally.other_source++ == 0) {
+    if (before != item.source && place(before) != place(item.source) && tally.other_source++ == 0) {
       tally.first_other_source = item.name + ": " + before + ", now " + item.source;
     }
     return {};
@@ -351,8 +349,7 @@ int RunRecord(const RecordFlags& flags) {
   Expected<void> result;
   const TimePoint start = clock.Now();
   {
-    std::thread reader(
-        [&] { ReadPictures(**source, writer, flags, handover); });
+    std::thread reader([&] { ReadPictures(**source, writer, flags, handover); });
     Progress progress("recording", (*source)->count());
     while (result && !Interrupted()) {
       std::optional<Piece> piece = handover.Take();
@@ -386,15 +383,17 @@ int RunRecord(const RecordFlags& flags) {
 
 std::function<int()> SetUpRecord(CLI::App& app) {
   const auto flags = std::make_shared<RecordFlags>();
-  app.add_option("inputs", flags->inputs, "pictures, folders, videos, or lists of files (*.txt, @FILE)")
+  app.add_option("inputs", flags->inputs,
+                 "pictures, folders, videos, or lists of files (*.txt, @FILE)")
       ->required()
       ->type_name("INPUT");
   app.add_option("-m,--model", flags->model, "an .onnx file or a package's folder")
       ->required()
       ->type_name("MODEL");
-  app.add_option("-o,--output", flags->output,
-                 "the recording; one that is there already, of the same model and settings, is gone "
-                 "on with")
+  app.add_option(
+         "-o,--output", flags->output,
+         "the recording; one that is there already, of the same model and settings, is gone "
+         "on with")
       ->required()
       ->type_name("FILE");
   app.add_option("--set", flags->settings, "KEY=VALUE over the model's config.pbtxt")
@@ -403,14 +402,18 @@ std::function<int()> SetUpRecord(CLI::App& app) {
   app.add_option("--score-floor", flags->score_floor, "boxes scored lower are not recorded")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--nms-iou", flags->nms_iou,
-                 "a box that overlaps a better one of its class by more goes (default: the model's)")
+  app.add_option(
+         "--nms-iou", flags->nms_iou,
+         "a box that overlaps a better one of its class by more goes (default: the model's)")
       ->check(CLI::Range(0.01, 1.0));
-  app.add_option("--max-boxes", flags->max_detections, "best boxes kept an image (default: the model's)")
+  app.add_option("--max-boxes", flags->max_detections,
+                 "best boxes kept an image (default: the model's)")
       ->check(CLI::Range(1, 100000));
-  app.add_flag("--before-nms", flags->before_nms, "record the decoded boxes as they are before NMS");
+  app.add_flag("--before-nms", flags->before_nms,
+               "record the decoded boxes as they are before NMS");
   app.add_flag("-r,--recursive", flags->recursive, "also look into folders inside folders");
-  app.add_option("--synonyms", flags->synonyms, "which class names mean the same (default: built in)")
+  app.add_option("--synonyms", flags->synonyms,
+                 "which class names mean the same (default: built in)")
       ->type_name("FILE");
   app.add_option("--provider", flags->provider, "execution provider")->capture_default_str();
   app.add_option("--threads", flags->threads, "threads of the engine; decoding has one of its own")
