@@ -313,7 +313,7 @@ int RunRecord(const RecordFlags& flags) {
     return Stop(synonyms.error());
   }
   const SystemClock clock;
-  const auto source = MediaSource::Open(flags.inputs, {.recursive = flags.recursive}, clock);
+  auto source = MediaSource::Open(flags.inputs, {.recursive = flags.recursive}, clock);
   if (!source) {
     return Stop(source.error());
   }
@@ -344,6 +344,7 @@ int RunRecord(const RecordFlags& flags) {
   }
 
   SharedWriter writer(std::move(*opened));
+  (*source)->PassOver([&](const std::string& name) { return writer.Has(name); });
   Handover handover;
   Tally tally;
   Expected<void> result;
