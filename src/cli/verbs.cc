@@ -7,7 +7,9 @@ namespace nearfar::cli {
 std::function<int()> SetUpCalibrate(CLI::App& app);
 std::function<int()> SetUpEval(CLI::App& app);
 std::function<int()> SetUpExplain(CLI::App& app);
+std::function<int()> SetUpImport(CLI::App& app);
 std::function<int()> SetUpModel(CLI::App& app);
+std::function<int()> SetUpRecord(CLI::App& app);
 std::function<int()> SetUpRun(CLI::App& app);
 std::function<int()> SetUpNode(CLI::App& app);
 
@@ -19,6 +21,11 @@ std::span<const Verb> Verbs() {
            SetUpRun},
       Verb{"model", "tell what a model is: parameters, size, operations, decoder, what was assumed",
            "nearfar model --synonyms", SetUpModel},
+      Verb{"record", "keep a detector's boxes over pictures and videos, to decide upon them many times",
+           "nearfar record photos/ --model near.onnx --output near.rec", SetUpRecord},
+      Verb{"import", "turn another program's detections (VOC comp4, COCO results) into a recording",
+           "nearfar import results/VOC2007/Main --images VOCdevkit/VOC2007 --output far.rec",
+           SetUpImport},
       Verb{"calibrate", "fit a discriminator from what both models found in the same images",
            "nearfar calibrate --near near.rec --far far.rec --upload 0.5 -o disc.json",
            SetUpCalibrate},

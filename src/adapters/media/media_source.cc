@@ -177,6 +177,10 @@ class FileSource final : public MediaSource {
       const Entry& entry = entries_[next_];
       if (!entry.is_video) {
         ++next_;
+        if (unwanted_ && unwanted_(entry.name)) {
+          return SourceItem{entry.path, entry.name,
+                            Fail(ErrorCode::kCancelled, entry.path + ": not wanted, left unread")};
+        }
         return SourceItem{entry.path, entry.name, ReadPicture(entry)};
       }
       if (auto item = NextOfVideo(entry)) {
@@ -191,6 +195,9 @@ class FileSource final : public MediaSource {
     const bool has_video = std::any_of(entries_.begin(), entries_.end(),
                                        [](const Entry& entry) { return entry.is_video; });
     return has_video ? std::nullopt : std::optional<std::uint64_t>(entries_.size());
+  }
+  void PassOver(std::function<bool(const std::string& name)> unwanted) override {
+    unwanted_ = std::move(unwanted);
   }
   double frames_per_second() const override { return frames_per_second_; }
   const std::vector<std::string>& remarks() const override { return remarks_; }
@@ -289,6 +296,7 @@ class FileSource final : public MediaSource {
   std::vector<Entry> entries_;
   std::vector<std::string> remarks_;
   MediaOptions options_;
+  std::function<bool(const std::string& name)> unwanted_;
   const Clock& clock_;
   double frames_per_second_ = 0;
   std::size_t next_ = 0;

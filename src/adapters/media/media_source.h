@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,10 @@ class MediaSource : public FrameSource {
                                                      const MediaOptions& options,
                                                      const Clock& clock);
 
+  /// Leaves pictures unread whose name `unwanted` says yes to: their items come, with kCancelled, for
+  /// the cost of a look at the name. Video frames are read all the same. To be called before Next;
+  /// `unwanted` is called by the thread that calls Next.
+  virtual void PassOver(std::function<bool(const std::string& name)> unwanted) = 0;
   /// Frames a second of the first video; 0 when there is none or it does not say.
   virtual double frames_per_second() const = 0;
   /// What was odd and how it was read: to be printed once.

@@ -237,5 +237,19 @@ TEST(Caption, SaysWhoAnsweredAndWhy) {
   EXPECT_EQ(CaptionOf(FrameRecord{}), "");
 }
 
+TEST_F(Media, LeavesUnwantedPicturesUnreadButKeepsTheirPlace) {
+  Picture("a.png");
+  Text("b.png", "this would be an error of another kind if it were read");
+  Picture("c.png");
+  const auto source = Open({folder_});
+  source->PassOver([](const std::string& name) { return name == "b"; });
+  const auto items = All(*source);
+  ASSERT_EQ(items.size(), 3U);
+  EXPECT_TRUE(items[0].frame);
+  EXPECT_EQ(items[1].name, "b");
+  EXPECT_EQ(items[1].frame.error().code, ErrorCode::kCancelled);
+  EXPECT_TRUE(items[2].frame);
+}
+
 }  // namespace
 }  // namespace nearfar
