@@ -4,12 +4,16 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "adapters/image/codec.h"
+#include "adapters/image/header.h"
+#include "adapters/ort/detector.h"
 #include "cli/discriminator_flags.h"
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -23,6 +27,10 @@ namespace nearfar::cli {
 namespace {
 
 struct Flags {
+  std::string near;
+  std::vector<std::string> settings;
+  std::string provider = "cpu";
+  int jpeg_quality = 90;
   std::string recording;
   std::string images;
   std::string image;
@@ -90,6 +98,78 @@ Expected<Subject> SubjectFromRecording(const Flags& flags, const OpenedDiscrimin
                 "recording " + flags.recording + " does not know the size of image " + frame->name);
   }
   subject.raw = DetectionsIn(subject.classes, *recording, *frame, *synonyms);
+  return subject;
+}
+
+Expected<std::map<std::string, std::string>> ParseSettings(const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> settings;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Fail(ErrorCode::kInvalidInput,
+                  "'" + text + "' is no setting of a model: write KEY=VALUE");
+    }
+    settings[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return settings;
+}
+
+/// Looks at a picture with the near model.
+Expected<Subject> SubjectFromPicture(const Flags& flags, const OpenedDiscriminator& judge) {
+  const auto synonyms = ReadSynonyms(flags.synonyms);
+  if (!synonyms) {
+    return tl::unexpected(synonyms.error());
+  }
+  auto settings = ParseSettings(flags.settings);
+  if (!settings) {
+    return tl::unexpected(settings.error());
+  }
+  const auto bytes = ReadFileBytes(flags.image, ImageLimits{}.max_bytes);
+  if (!bytes) {
+    return tl::unexpected(bytes.error());
+  }
+  const auto picture = DecodeImage(*bytes);
+  if (!picture) {
+    return Fail(picture.error().code, flags.image + ": " + picture.error().message);
+  }
+  const auto detector = ort::OrtDetector::Open({.model = flags.near,
+                                                .settings = *std::move(settings),
+                                                .engine = {.provider = flags.provider},
+                                                .label_map = synonyms->version()});
+  if (!detector) {
+    return tl::unexpected(detector.error());
+  }
+  for (const std::string& assumed : (*detector)->assumed()) {
+    Say(flags.near + ": " + assumed);
+  }
+  if (judge.file) {
+    if (const auto made_for = CheckMadeFor(*judge.file, (*detector)->identity()); !made_for) {
+      return tl::unexpected(made_for.error());
+    }
+  }
+  auto answer = (*detector)->Detect(picture->view(), 0, 0);
+  if (!answer) {
+    return Fail(answer.error().code, flags.image + ": " + answer.error().message);
+  }
+  Subject subject{.name = std::filesystem::path(flags.image).stem().string(),
+                  .model = (*detector)->identity().name,
+                  .classes = judge.file ? judge.file->classes
+                                        : MakeLabelSpace((*detector)->labels(), *synonyms),
+                  .raw = std::move(answer->detections),
+                  .size = picture->size()};
+  MapLabels((*detector)->labels(), subject.classes, *synonyms).Apply(subject.raw);
+  // Measured as a run would: the JPEG that it would upload is the file itself, where it is one.
+  if (judge.discriminator->needs_brenner()) {
+    subject.features.brenner = BrennerGradient(picture->view());
+  }
+  if (judge.discriminator->needs_jpeg_bytes()) {
+    const auto header = ReadImageHeader(*bytes);
+    if (header && header->format == ImageFormat::kJpeg) {
+      subject.features.jpeg_bytes = static_cast<std::int64_t>(bytes->size());
+    } else if (const auto jpeg = EncodeJpeg(picture->view(), flags.jpeg_quality)) {
+      subject.features.jpeg_bytes = static_cast<std::int64_t>(jpeg->size());
+    }
+  }
   return subject;
 }
 
@@ -238,22 +318,24 @@ void PrintJson(const Subject& subject, const OpenedDiscriminator& judge, const G
 }
 
 int Explain(const Flags& flags) {
-  if (flags.recording.empty() || flags.image.empty()) {
-    Say("explain needs --recording FILE and the name of an image in it");
+  if (flags.image.empty() || flags.recording.empty() == flags.near.empty()) {
+    Say("explain needs an image and one of --near MODEL, to look at the picture, and --recording "
+        "FILE, to take the image of that name from it");
     return kUsage;
   }
   const auto judge = OpenDiscriminator(flags.discriminator, flags.parameters);
   if (!judge) {
     return Stop(judge.error());
   }
-  const Expected<Subject> subject = SubjectFromRecording(flags, *judge);
+  const Expected<Subject> subject =
+      flags.near.empty() ? SubjectFromRecording(flags, *judge) : SubjectFromPicture(flags, *judge);
   if (!subject) {
     return Stop(subject.error());
   }
   const std::string missing = MissingFeatures(*judge->discriminator, subject->features);
   if (!missing.empty()) {
-    Say("discriminator " + judge->spec.name + " needs " + missing + ", which recording " +
-        flags.recording + " lacks for image " + subject->name);
+    Say("discriminator " + judge->spec.name + " needs " + missing +
+        ", which is not known of image " + subject->name);
     return kCannot;
   }
   const Gain gain = judge->discriminator->Judge(subject->evidence(), true);
@@ -270,8 +352,17 @@ int Explain(const Flags& flags) {
 
 std::function<int()> SetUpExplain(CLI::App& app) {
   const auto flags = std::make_shared<Flags>();
-  app.add_option("image", flags->image, "the image: its name in the recording");
-  app.add_option("--recording", flags->recording, "what the near model found");
+  app.add_option("image", flags->image, "a picture, or an image's name in the recording");
+  app.add_option("--near", flags->near, "the near model: an .onnx file or a package's folder");
+  app.add_option("--set", flags->settings, "KEY=VALUE over the near model's config.pbtxt")
+      ->take_all();
+  app.add_option("--provider", flags->provider, "execution provider")->capture_default_str();
+  app.add_option("--jpeg-quality", flags->jpeg_quality,
+                 "of the upload that `size` weighs, where the picture is no JPEG")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  app.add_option("--recording", flags->recording,
+                 "what the near model found, instead of the model");
   app.add_option("--images", flags->images,
                  "names and sizes of the images, where the recording is an import that lacks them");
   app.add_option("--discriminator", flags->discriminator,
