@@ -230,12 +230,12 @@ Expected<void> AddDecided(const EvalFlags& flags, const Inputs& inputs, const Al
       return tl::unexpected(judgement.error());
     }
     std::vector<double> ratios = flags.upload;
-    if (ratios.empty() && !(*discriminator)->has_verdict()) {
-      if (!run_ratio) {
-        return Fail(ErrorCode::kInvalidInput,
-                    name + " only ranks images: say with --upload how many of them go up");
-      }
+    if (ratios.empty() && run_ratio && IsRanking(name)) {
       ratios = {*run_ratio};
+    }
+    if (ratios.empty() && !(*discriminator)->has_verdict()) {
+      return Fail(ErrorCode::kInvalidInput,
+                  name + " only ranks images: say with --upload how many of them go up");
     }
     if (ratios.empty()) {
       contenders.push_back(Replayed(inputs, set, places, "end to end, " + name,
@@ -654,7 +654,8 @@ std::function<int()> SetUpEval(CLI::App& app) {
                  "Replay small-big from --near and --far with this discriminator; repeatable");
   app.add_option("--upload", flags->upload,
                  "Share of the images to upload, those with the largest gains; several allowed. "
-                 "Without it the discriminator's own verdict holds")
+                 "Without it the discriminator's own verdict holds, or the share of "
+                 "the run where it has none")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--decisions", flags->decisions,
                  "Replay small-big with the decisions of this file: lines image,0 or image,1");
