@@ -1,15 +1,15 @@
 // `nearfar eval` on real detections: the four detectors of the bundle on VOC07 test photos, against
 // eval_reference.py on the same files, and the figures that the discriminators are known for.
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "program.h"
 
@@ -49,15 +49,15 @@ TEST(EvalBundle, EqualsTheDevkitAndPycocotoolsOnFourDetectors) {
   EXPECT_EQ(ours["images"], 2351);
   for (std::size_t i = 0; i < 4; ++i) {
     SCOPED_TRACE(cases[i].detector);
-    const ProgramResult reference = RunProgram(
-        {NEARFAR_TEST_PYTHON, NEARFAR_SOURCE_DIR "/tests/eval_reference.py", "devkit",
-         Voc07("gt.csv.gz"), Voc07("images.csv"), Voc07(cases[i].detector)});
+    const ProgramResult reference =
+        RunProgram({NEARFAR_TEST_PYTHON, NEARFAR_SOURCE_DIR "/tests/eval_reference.py", "devkit",
+                    Voc07("gt.csv.gz"), Voc07("images.csv"), Voc07(cases[i].detector)});
     ASSERT_EQ(reference.status, 0) << "run tools/setup.sh test; " << reference.err;
     const json theirs = json::parse(reference.out);
     const json& row = ours["rows"][i];
     const std::pair<const char*, const char*> figures[] = {
-        {"map_voc07", "voc07"},     {"map_area", "area"},     {"ap50", "ap50"},
-        {"ap50_95", "ap50_95"},     {"ap_small", "ap_small"}, {"ap_medium", "ap_medium"},
+        {"map_voc07", "voc07"},  {"map_area", "area"},     {"ap50", "ap50"},
+        {"ap50_95", "ap50_95"},  {"ap_small", "ap_small"}, {"ap_medium", "ap_medium"},
         {"ap_large", "ap_large"}};
     for (const auto& [our_name, their_name] : figures) {
       EXPECT_NEAR(row[our_name].get<double>(), theirs[their_name].get<double>(), 1e-4) << our_name;
@@ -67,8 +67,8 @@ TEST(EvalBundle, EqualsTheDevkitAndPycocotoolsOnFourDetectors) {
       // The devkit files spell classes as VOC does; ours are canonical.
       std::string name = by_class["name"];
       const std::pair<const char*, const char*> spellings[] = {
-          {"couch", "sofa"},        {"airplane", "aeroplane"},      {"motorcycle", "motorbike"},
-          {"tv", "tvmonitor"},      {"dining table", "diningtable"}, {"potted plant", "pottedplant"}};
+          {"couch", "sofa"},   {"airplane", "aeroplane"},       {"motorcycle", "motorbike"},
+          {"tv", "tvmonitor"}, {"dining table", "diningtable"}, {"potted plant", "pottedplant"}};
       for (const auto& [canonical, voc] : spellings) {
         name = name == canonical ? voc : name;
       }
@@ -81,8 +81,9 @@ TEST(EvalBundle, EqualsTheDevkitAndPycocotoolsOnFourDetectors) {
 }
 
 TEST(EvalBundle, ThePapersRuleRecoversWhatItIsKnownToRecover) {
-  // By its gain score, the thresholds of count and area being the paper's: 2 and 0.31. The same sets
-  // of images came out of the rule written in Python; 95 % intervals are about 0.05 to either side.
+  // By its gain score, the thresholds of count and area being the paper's: 2 and 0.31. The same
+  // sets of images came out of the rule written in Python; 95 % intervals are about 0.05 to either
+  // side.
   const struct {
     const char* near;
     const char* far;

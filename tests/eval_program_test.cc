@@ -1,18 +1,19 @@
 // `nearfar eval` as its users run it: files in, table or JSON out, exit status.
 
-#include <chrono>
-#include <fstream>
-#include <string>
-#include <vector>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <chrono>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "data/recording.h"
 #include "data/test_folder.h"
 #include "program.h"
 #include "trace/json_lines.h"
+#include "train/discriminator_file.h"
 
 namespace nearfar {
 namespace {
@@ -31,15 +32,17 @@ constexpr Box kBicycle{50, 20, 90, 60};
 class EvalProgram : public ::testing::Test {
  protected:
   void SetUp() override {
-    truth_ = folder_.Write("truth.json", json{
-        {"images",
-         {{{"id", 1}, {"file_name", "a.jpg"}, {"width", 100}, {"height", 80}},
-          {{"id", 2}, {"file_name", "b.jpg"}, {"width", 100}, {"height", 80}},
-          {{"id", 3}, {"file_name", "c.jpg"}, {"width", 100}, {"height", 80}}}},
-        {"categories", {{{"id", 1}, {"name", "person"}}, {{"id", 2}, {"name", "bicycle"}}}},
-        {"annotations",
-         {Annotation(1, 1, 1, kPerson), Annotation(2, 2, 1, kPerson),
-          Annotation(3, 2, 2, kBicycle)}}}.dump());
+    truth_ = folder_.Write(
+        "truth.json",
+        json{{"images",
+              {{{"id", 1}, {"file_name", "a.jpg"}, {"width", 100}, {"height", 80}},
+               {{"id", 2}, {"file_name", "b.jpg"}, {"width", 100}, {"height", 80}},
+               {{"id", 3}, {"file_name", "c.jpg"}, {"width", 100}, {"height", 80}}}},
+             {"categories", {{{"id", 1}, {"name", "person"}}, {{"id", 2}, {"name", "bicycle"}}}},
+             {"annotations",
+              {Annotation(1, 1, 1, kPerson), Annotation(2, 2, 1, kPerson),
+               Annotation(3, 2, 2, kBicycle)}}}
+            .dump());
     const Detection person{kPerson, .9F, 0};
     const Detection bicycle{kBicycle, .8F, 1};
     Recording near{.model = {.name = "tiny"}, .classes = {{"person", "Bicycle", "cow"}}};
@@ -54,18 +57,30 @@ class EvalProgram : public ::testing::Test {
     std::string lines = ToJsonLine(RunRecord{.classes = {{"person", "bicycle"}}}) + "\n";
     lines += ToJsonLine(Traced(0, "a", FrameStatus::kOk, {person}, {}, 15)) + "\n";
     lines += ToJsonLine(Traced(1, "b", FrameStatus::kOk, {person},
-                               {{.request = RequestId{9}, .link = LinkId{1},
-                                 .detections = {person, bicycle}, .total = milliseconds(40),
-                                 .bytes_up = 2000}}, 60)) + "\n";
+                               {{.request = RequestId{9},
+                                 .link = LinkId{1},
+                                 .detections = {person, bicycle},
+                                 .total = milliseconds(40),
+                                 .bytes_up = 2000}},
+                               60)) +
+             "\n";
     lines += ToJsonLine(Traced(2, "c", FrameStatus::kDegraded, {},
-                               {{.request = RequestId{10}, .link = LinkId{1},
-                                 .error_code = "unavailable", .bytes_up = 300}}, 70)) + "\n";
+                               {{.request = RequestId{10},
+                                 .link = LinkId{1},
+                                 .error_code = "unavailable",
+                                 .bytes_up = 300}},
+                               70)) +
+             "\n";
     trace_ = folder_.Write("run.jsonl", lines);
   }
 
   static json Annotation(int id, int image, int category, const Box& box) {
-    return {{"id", id}, {"image_id", image}, {"category_id", category}, {"iscrowd", 0},
-            {"area", box.area()}, {"bbox", {box.x1, box.y1, box.width(), box.height()}}};
+    return {{"id", id},
+            {"image_id", image},
+            {"category_id", category},
+            {"iscrowd", 0},
+            {"area", box.area()},
+            {"bbox", {box.x1, box.y1, box.width(), box.height()}}};
   }
 
   static RecordedFrame Frame(const char* name, double service_ms, std::int64_t jpeg_bytes,
@@ -77,13 +92,15 @@ class EvalProgram : public ::testing::Test {
     return frame;
   }
 
-  static FrameRecord Traced(std::uint64_t id, const char* name, FrameStatus status,
-                            Detections near, std::vector<Answer> far, int total_ms) {
+  static FrameRecord Traced(std::uint64_t id, const char* name, FrameStatus status, Detections near,
+                            std::vector<Answer> far, int total_ms) {
     FrameRecord record{.frame = FrameId{id}, .name = name, .size = {100, 80}, .status = status};
     record.verdicts.push_back({.rect = {0, 0, 100, 80}, .uploaded = !far.empty()});
     record.detections = !far.empty() && far[0].ok() ? far[0].detections : near;
     record.provenance.assign(record.detections.size(), kNear);
-    record.answers.push_back({.request = RequestId{id}, .node = "near", .detections = near,
+    record.answers.push_back({.request = RequestId{id},
+                              .node = "near",
+                              .detections = near,
                               .total = milliseconds(10 + static_cast<int>(id))});
     record.answers.insert(record.answers.end(), far.begin(), far.end());
     record.total = milliseconds(total_ms);
@@ -164,18 +181,41 @@ TEST_F(EvalProgram, ReplaysDecisionsFromRecordings) {
 }
 
 TEST_F(EvalProgram, SetsBaselinesBesideARunAtItsUploadRatio) {
-  const json rows = EvalJson({"--trace", trace_, "--near", near_, "--far", far_,
-                              "--discriminator", "random", "entropy"})["rows"];
+  const json rows = EvalJson({"--trace", trace_, "--near", near_, "--far", far_, "--discriminator",
+                              "random", "entropy"})["rows"];
   ASSERT_EQ(rows.size(), 5U);
   for (const int row : {2, 3, 4}) {
     EXPECT_NEAR(rows[row]["upload_ratio"].get<double>(), 2.0 / 3, 1e-9);
   }
 }
 
+TEST_F(EvalProgram, TakesACalibratedDiscriminatorAndRefusesOneMadeForAnotherModel) {
+  // The entropies of images a, b and c are 0.33, 0.94 and 0.
+  DiscriminatorFile file{.discriminator = {.name = "entropy"},
+                         .version = "1",
+                         .upload = UploadFit{.threshold = 0.5},
+                         .near = {.name = "tiny"},
+                         .classes = {{"person", "cow"}},
+                         .images = 3};
+  const std::string path = folder_ / "disc.json";
+  ASSERT_TRUE(WriteDiscriminatorFile(path, file));
+  const std::vector<std::string> flags = {"--near", near_, "--far", far_, "--discriminator", path};
+  const json row = EvalJson(flags)["rows"][2];
+  EXPECT_EQ(row["name"], "end to end, disc.json");
+  EXPECT_NEAR(row["upload_ratio"].get<double>(), 1.0 / 3, 1e-9)
+      << "the unsure cow of image b, which the truth does not know, still counts for the judge";
+  EXPECT_EQ(row["bytes_up"], 2000);
+
+  file.near.input = {320, 320};
+  ASSERT_TRUE(WriteDiscriminatorFile(path, file));
+  const ProgramResult refused = Eval(flags);
+  EXPECT_EQ(refused.status, 3);
+  EXPECT_THAT(refused.err, HasSubstr("disc.json"));
+}
+
 TEST_F(EvalProgram, ReplaysTheDecisionsOfAFile) {
   const std::string decisions = folder_.Write("d.csv", "image,uploaded\na,0\nb,1\r\nc,0\n");
-  const json rows =
-      EvalJson({"--near", near_, "--far", far_, "--decisions", decisions})["rows"];
+  const json rows = EvalJson({"--near", near_, "--far", far_, "--decisions", decisions})["rows"];
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_DOUBLE_EQ(rows[2]["gap_recovered"], 1);
   EXPECT_EQ(rows[2]["bytes_up"], 2000);
@@ -188,8 +228,7 @@ TEST_F(EvalProgram, ReplaysTheDecisionsOfAFile) {
                 {"a,0\nb,maybe\n", "d.csv:2: expected `image,0` or `image,1`"}};
   for (const auto& c : broken) {
     folder_.Write("d.csv", c.text);
-    const ProgramResult result =
-        Eval({"--near", near_, "--far", far_, "--decisions", decisions});
+    const ProgramResult result = Eval({"--near", near_, "--far", far_, "--decisions", decisions});
     EXPECT_EQ(result.status, 3);
     EXPECT_THAT(result.err, HasSubstr(c.why));
     EXPECT_EQ(result.out, "");
@@ -200,13 +239,25 @@ TEST_F(EvalProgram, PrintsOneTableAndSaysWhatWasLeftOut) {
   const ProgramResult result = Eval({"--trace", trace_, "--near", near_, "--far", far_,
                                      "--bootstrap", "50", "--per-class", "--sizes"});
   ASSERT_EQ(result.status, 0) << result.err;
-  EXPECT_THAT(result.out, AllOf(HasSubstr("small alone"), HasSubstr("big alone"),
-                                HasSubstr("end to end"), HasSubstr("uploaded %"),
-                                HasSubstr("2.3 kB"), HasSubstr("mAP gap recovered %"),
-                                HasSubstr("3 images, 3 objects of 2 classes"),
-                                HasSubstr("50 draws, seed 1"), HasSubstr("bicycle"),
-                                HasSubstr("of 3 images 1 kept the near answer")));
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("small alone"), HasSubstr("big alone"), HasSubstr("end to end"),
+                    HasSubstr("uploaded %"), HasSubstr("2.3 kB"), HasSubstr("mAP gap recovered %"),
+                    HasSubstr("3 images, 3 objects of 2 classes"), HasSubstr("50 draws, seed 1"),
+                    HasSubstr("bicycle"), HasSubstr("of 3 images 1 kept the near answer")));
   EXPECT_THAT(result.err, HasSubstr("near: 1 box of classes that are not judged left out: cow"));
+}
+
+TEST_F(EvalProgram, SaysWhenTheRunDroppedTheBoxesThatItsMapNeeds) {
+  // Image a keeps an unsure near box, which the final result lacks.
+  Trace trace = *ReadTrace(trace_);
+  trace.frames[0].answers[0].detections.push_back({kBicycle, .05F, 1});
+  std::string lines = ToJsonLine(trace.run) + "\n";
+  for (const FrameRecord& frame : trace.frames) {
+    lines += ToJsonLine(frame) + "\n";
+  }
+  const std::string path = folder_.Write("high.jsonl", lines);
+  EXPECT_THAT(Eval({"--trace", path}).out, HasSubstr("no box scored below 0.80"));
+  EXPECT_THAT(Eval({"--trace", trace_}).out, Not(HasSubstr("no box scored below")));
 }
 
 TEST_F(EvalProgram, SaysWhenThereIsNoGapToRecover) {
@@ -217,7 +268,8 @@ TEST_F(EvalProgram, SaysWhenThereIsNoGapToRecover) {
 }
 
 TEST_F(EvalProgram, GivesTheSameIntervalsForTheSameSeed) {
-  const std::vector<std::string> flags = {"--recording", near_, "--bootstrap", "100", "--seed", "7"};
+  const std::vector<std::string> flags = {"--recording", near_,    "--bootstrap",
+                                          "100",         "--seed", "7"};
   const json once = EvalJson(flags);
   EXPECT_EQ(once, EvalJson(flags));
   const json& interval = once["rows"][0]["map_voc07_interval"];
@@ -266,7 +318,8 @@ TEST_F(EvalProgram, RefusesFlagsThatDoNotGoTogether) {
     const char* why;
   } cases[] = {
       {{}, "nothing to evaluate"},
-      {{"--near", near_, "--discriminator", "random", "--upload", ".5"}, "need both --near and --far"},
+      {{"--near", near_, "--discriminator", "random", "--upload", ".5"},
+       "need both --near and --far"},
       {{"--near", near_, "--far", far_, "--upload", ".5"}, "--upload needs a --discriminator"},
       {{"--near", near_, "--far", far_, "--discriminator", "random", "--upload", "1.5"}, "1.5"},
       {{"--recording", near_, "--iou", "0"}, "IoU of a match"},
