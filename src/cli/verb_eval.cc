@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -11,8 +12,6 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
@@ -23,6 +22,8 @@
 #include "eval/comparison.h"
 #include "eval/replay.h"
 #include "trace/json_lines.h"
+#include "train/discriminator_file.h"
+#include "train/labelled_set.h"
 
 namespace nearfar::cli {
 namespace {
@@ -207,6 +208,47 @@ Contender Replayed(const Inputs& inputs, const AlignedSet& set, const Places& pl
   return contender;
 }
 
+/// A discriminator, and the near boxes in the label space that it judges.
+struct Judge {
+  std::string title;
+  std::unique_ptr<Discriminator> discriminator;
+  std::optional<double> threshold;  // of the gain, as calibrated to an upload ratio
+  std::vector<Detections> boxes;    // by image
+};
+
+/// By the name of a discriminator, or of a file that `nearfar calibrate` wrote.
+Expected<Judge> MakeJudge(const std::string& name, const Inputs& inputs, const AlignedSet& set,
+                          std::size_t near) {
+  Judge judge{.title = name};
+  DiscriminatorSpec spec{.name = name};
+  if (std::filesystem::is_regular_file(name)) {
+    const Expected<DiscriminatorFile> file = ReadDiscriminatorFile(name);
+    if (!file) {
+      return tl::unexpected(file.error());
+    }
+    if (const auto fits = CheckMadeFor(*file, inputs.near->model); !fits) {
+      return Fail(fits.error().code, name + ": " + fits.error().message);
+    }
+    judge.title = std::filesystem::path(name).filename().string();
+    spec = file->discriminator;
+    if (file->upload) {
+      judge.threshold = file->upload->threshold;
+    }
+    for (const std::size_t f : set.position[near]) {
+      judge.boxes.push_back(
+          DetectionsIn(file->classes, *inputs.near, inputs.near->frames[f], inputs.synonyms));
+    }
+  } else {
+    judge.boxes = set.detections[near];
+  }
+  Expected<std::unique_ptr<Discriminator>> made = MakeDiscriminator(spec);
+  if (!made) {
+    return tl::unexpected(made.error());
+  }
+  judge.discriminator = std::move(*made);
+  return judge;
+}
+
 Expected<void> AddDecided(const EvalFlags& flags, const Inputs& inputs, const AlignedSet& set,
                           const Places& places, std::optional<double> run_ratio,
                           std::vector<Contender>& contenders) {
@@ -219,35 +261,54 @@ Expected<void> AddDecided(const EvalFlags& flags, const Inputs& inputs, const Al
         Replayed(inputs, set, places, "end to end, decided by file", std::move(*uploaded)));
   }
   for (const std::string& name : flags.discriminators) {
-    Expected<std::unique_ptr<Discriminator>> discriminator = MakeDiscriminator({.name = name});
-    if (!discriminator) {
-      return tl::unexpected(discriminator.error());
+    Expected<Judge> judge = MakeJudge(name, inputs, set, *places.near);
+    if (!judge) {
+      return tl::unexpected(judge.error());
     }
-    Expected<Judgement> judgement =
-        JudgeRecorded(**discriminator, *inputs.near, set.position[*places.near],
-                      set.detections[*places.near]);
+    Expected<Judgement> judgement = JudgeRecorded(*judge->discriminator, *inputs.near,
+                                                  set.position[*places.near], judge->boxes);
     if (!judgement) {
       return tl::unexpected(judgement.error());
     }
     std::vector<double> ratios = flags.upload;
-    if (ratios.empty() && !(*discriminator)->has_verdict()) {
-      if (!run_ratio) {
-        return Fail(ErrorCode::kInvalidInput,
-                    name + " only ranks images: say with --upload how many of them go up");
-      }
+    if (ratios.empty() && !judge->threshold && run_ratio && IsRanking(name)) {
       ratios = {*run_ratio};
     }
+    if (ratios.empty() && !judge->threshold && !judge->discriminator->has_verdict()) {
+      return Fail(ErrorCode::kInvalidInput,
+                  name + " only ranks images: say with --upload how many of them go up");
+    }
     if (ratios.empty()) {
-      contenders.push_back(Replayed(inputs, set, places, "end to end, " + name,
+      for (std::size_t i = 0; judge->threshold && i < judgement->gains.size(); ++i) {
+        judgement->difficult[i] = judgement->gains[i] > *judge->threshold;
+      }
+      contenders.push_back(Replayed(inputs, set, places, "end to end, " + judge->title,
                                     std::move(judgement->difficult)));
     }
     for (const double ratio : ratios) {
-      contenders.push_back(Replayed(inputs, set, places,
-                                    "end to end, " + name + " at " + Percent(ratio, 0) + " %",
-                                    UploadTop(judgement->gains, ratio)));
+      contenders.push_back(Replayed(
+          inputs, set, places, "end to end, " + judge->title + " at " + Percent(ratio, 0) + " %",
+          UploadTop(judgement->gains, ratio)));
     }
   }
   return {};
+}
+
+/// The lowest score among final boxes, where the run cut off near boxes well below it.
+std::optional<float> FloorOfRun(const Trace& trace) {
+  float final_floor = 1;
+  float near_floor = 1;
+  for (const FrameRecord& frame : trace.frames) {
+    for (const Detection& d : frame.detections) {
+      final_floor = std::min(final_floor, d.score);
+    }
+    for (const Answer& answer : frame.answers) {
+      for (const Detection& d : answer.detections) {
+        near_floor = answer.link == kNear ? std::min(near_floor, d.score) : near_floor;
+      }
+    }
+  }
+  return final_floor > near_floor + 0.03F ? std::optional(final_floor) : std::nullopt;
 }
 
 std::string Title(const Recording& recording, const std::string& path) {
@@ -324,14 +385,12 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
   }
   if (places.far) {
     const auto& at = set.position[*places.far];
-    contenders.push_back({.name = "big alone",
-                          .role = Role::kBig,
-                          .detections = set.detections[*places.far]});
+    contenders.push_back(
+        {.name = "big alone", .role = Role::kBig, .detections = set.detections[*places.far]});
     const Recording& near = inputs.near ? *inputs.near : *inputs.far;
-    contenders.back().bytes_up =
-        RecordedCosts(near, places.near ? set.position[*places.near] : at, *inputs.far, at,
-                      std::vector<bool>(at.size(), true))
-            .bytes_up;
+    contenders.back().bytes_up = RecordedCosts(near, places.near ? set.position[*places.near] : at,
+                                               *inputs.far, at, std::vector<bool>(at.size(), true))
+                                     .bytes_up;
     contenders.back().latencies = run ? run->far : RecordedCosts(*inputs.far, at).latencies;
   }
   if (run) {
@@ -349,6 +408,14 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
           "of " + std::to_string(set.images.size()) + " images " + std::to_string(run->degraded) +
           " kept the near answer because the far one failed, " + std::to_string(run->unreadable) +
           " could not be read, " + std::to_string(run->failed) + " failed");
+    }
+    if (const auto floor = FloorOfRun(*inputs.trace)) {
+      char text[160];
+      std::snprintf(text, sizeof text,
+                    "the run kept no box scored below %.2f, although the near model found such: "
+                    "its average precisions are lower for it",
+                    *floor);
+      evaluation.notes.emplace_back(text);
     }
   } else if (std::any_of(contenders.begin(), contenders.end(),
                          [](const Contender& c) { return !c.latencies.empty(); })) {
@@ -399,8 +466,7 @@ std::string WithInterval(const Figure& figure) {
 }
 
 std::string RecoveredText(const Standing& standing, bool has_pair) {
-  return standing.recovered.value ? WithInterval(standing.recovered)
-                                  : (has_pair ? "no gap" : "-");
+  return standing.recovered.value ? WithInterval(standing.recovered) : (has_pair ? "no gap" : "-");
 }
 
 void PrintText(const Evaluation& evaluation, const EvalFlags& flags) {
@@ -414,10 +480,7 @@ void PrintText(const Evaluation& evaluation, const EvalFlags& flags) {
 
   std::vector<Row> rows;
   for (const Standing& s : standings) {
-    Row row = {s.name,
-               OrDash(s.voc07.value),
-               OrDash(s.area.value),
-               OrDash(s.ap50.value),
+    Row row = {s.name, OrDash(s.voc07.value), OrDash(s.area.value), OrDash(s.ap50.value),
                OrDash(s.ap50_95.value)};
     if (flags.sizes) {
       row.insert(row.end(), {OrDash(s.ap_small), OrDash(s.ap_medium), OrDash(s.ap_large)});
@@ -440,7 +503,8 @@ void PrintText(const Evaluation& evaluation, const EvalFlags& flags) {
             << evaluation.set.classes.size()
             << (evaluation.set.classes.size() == 1 ? " class" : " classes") << "; accuracies in %; "
             << "mAP: VOC07, 11 points, IoU " << flags.comparison.iou
-            << "; found: objects of the truth with a box scored > " << flags.comparison.score_threshold
+            << "; found: objects of the truth with a box scored > "
+            << flags.comparison.score_threshold
             << "; counted: all such boxes, right or wrong (the paper's count)\n";
   for (const std::string& note : evaluation.notes) {
     std::cout << note << "\n";
@@ -479,9 +543,9 @@ void PrintText(const Evaluation& evaluation, const EvalFlags& flags) {
                         std::to_string(c.found), std::to_string(c.wanted)});
       }
       std::cout << "\n"
-                << FormatTable({s.name, "AP (VOC07)", "area AP", "AP50", "AP50:95", "found",
-                                "objects"},
-                               rows);
+                << FormatTable(
+                       {s.name, "AP (VOC07)", "area AP", "AP50", "AP50:95", "found", "objects"},
+                       rows);
     }
   }
 }
@@ -506,10 +570,14 @@ void Field(JsonWriter& json, const std::string& key, const Figure& figure) {
 
 const char* RoleName(Role role) {
   switch (role) {
-    case Role::kSmall: return "small";
-    case Role::kBig: return "big";
-    case Role::kEndToEnd: return "end-to-end";
-    case Role::kOther: return "other";
+    case Role::kSmall:
+      return "small";
+    case Role::kBig:
+      return "big";
+    case Role::kEndToEnd:
+      return "end-to-end";
+    case Role::kOther:
+      return "other";
   }
   return "other";
 }
@@ -651,17 +719,20 @@ std::function<int()> SetUpEval(CLI::App& app) {
   app.add_option("--far", flags->far, "Recording of the big model");
   app.add_option("--trace", flags->trace, "Trace of a run: its final boxes, decisions and costs");
   app.add_option("--discriminator", flags->discriminators,
-                 "Replay small-big from --near and --far with this discriminator; repeatable");
+                 "Replay small-big from --near and --far with this discriminator: a name or a "
+                 "file of `nearfar calibrate`; repeatable");
   app.add_option("--upload", flags->upload,
                  "Share of the images to upload, those with the largest gains; several allowed. "
-                 "Without it the discriminator's own verdict holds")
+                 "Without it the discriminator's own verdict holds, or the share of "
+                 "the run where it has none")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--decisions", flags->decisions,
                  "Replay small-big with the decisions of this file: lines image,0 or image,1");
   app.add_option("--images", flags->images,
                  "Names and sizes of the images for imported boxes (default: the truth)");
   app.add_option("--classes", flags->classes, "Judge these classes only")->delimiter(',');
-  app.add_option("--synonyms", flags->synonyms, "File of class spellings: canonical = alias, alias");
+  app.add_option("--synonyms", flags->synonyms,
+                 "File of class spellings: canonical = alias, alias");
   app.add_option("--iou", flags->comparison.iou,
                  "IoU from which an object is found and of VOC's mAP")
       ->capture_default_str();

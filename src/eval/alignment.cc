@@ -96,6 +96,10 @@ Expected<LabelSpace> JudgedClasses(const Truth& truth, std::span<const BoxSource
 
 Expected<BoxSource> BoxesOf(const Recording& recording, std::string title) {
   BoxSource source{std::move(title), recording.classes, {}};
+  if (recording.model.nms == "none") {
+    return Fail(ErrorCode::kUnsupported,
+                source.title + " holds boxes before NMS, many an object; record it with NMS");
+  }
   source.images.reserve(recording.frames.size());
   for (const RecordedFrame& frame : recording.frames) {
     if (frame.region != kWholeFrame || frame.rect.size() != frame.size) {

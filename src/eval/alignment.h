@@ -30,7 +30,8 @@ struct BoxSource {
   friend bool operator==(const BoxSource&, const BoxSource&) = default;
 };
 
-/// Errors: kUnsupported when the recording has frames in regions, whose boxes must be merged first.
+/// Errors: kUnsupported when the recording has frames in regions, whose boxes must be merged first,
+/// or boxes before NMS.
 Expected<BoxSource> BoxesOf(const Recording& recording, std::string title);
 /// The final boxes of a trace.
 BoxSource BoxesOf(const Trace& trace, std::string title);

@@ -521,12 +521,14 @@ TEST(Align, RefusesWhatHasNothingInCommonAndDuplicates) {
   }
 }
 
-TEST(BoxesOf, RefusesARecordingInRegions) {
+TEST(BoxesOf, RefusesARecordingInRegionsOrBeforeNms) {
   Recording recording;
   recording.frames.push_back({.name = "a", .rect = {0, 0, 50, 50}, .size = {100, 100}});
   EXPECT_FALSE(BoxesOf(recording, "near"));
   recording.frames[0].rect = WholeOf({100, 100});
   EXPECT_TRUE(BoxesOf(recording, "near"));
+  recording.model.nms = "none";
+  EXPECT_FALSE(BoxesOf(recording, "near"));
 }
 
 TEST(BoxesOf, TakesFinalAndNearBoxesFromATrace) {

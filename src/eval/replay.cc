@@ -53,8 +53,8 @@ Expected<Judgement> JudgeRecorded(const Discriminator& discriminator, const Reco
                                                 ", which the recording lacks of " + frame.name +
                                                 "; make it anew with `nearfar record`");
     }
-    const Gain gain = discriminator.Judge(
-        {boxes[i], frame.size, frame.features, HashText(frame.name)}, false);
+    const Gain gain =
+        discriminator.Judge({boxes[i], frame.size, frame.features, HashText(frame.name)}, false);
     judgement.gains.push_back(std::isnan(gain.score) ? -HUGE_VAL : gain.score);
     judgement.difficult.push_back(gain.difficult);
   }

@@ -35,9 +35,9 @@ TEST(JudgeRecorded, JudgesTheFramesAskedForInTheirOrder) {
                  Recorded("difficult", 1, 1, {sure, unsure, unsure, unsure})};
   const auto discriminator = MakeDiscriminator({.name = "smallbig"});
   ASSERT_TRUE(discriminator);
-  const auto judgement = JudgeRecorded(
-      **discriminator, near, std::vector<std::size_t>{1, 0},
-      std::vector<Detections>{near.frames[1].detections, near.frames[0].detections});
+  const auto judgement =
+      JudgeRecorded(**discriminator, near, std::vector<std::size_t>{1, 0},
+                    std::vector<Detections>{near.frames[1].detections, near.frames[0].detections});
   ASSERT_TRUE(judgement);
   EXPECT_THAT(judgement->difficult, ElementsAre(true, false));
   EXPECT_GT(judgement->gains[0], judgement->gains[1]);
@@ -49,11 +49,13 @@ TEST(JudgeRecorded, RefusesARecordingThatLacksWhatIsNeeded) {
   near.frames = {Recorded("a", 1, -1)};
   const auto blur = MakeDiscriminator({.name = "blur"});
   ASSERT_TRUE(blur);
-  const auto judged = JudgeRecorded(**blur, near, std::vector<std::size_t>{0}, std::vector<Detections>(1));
+  const auto judged =
+      JudgeRecorded(**blur, near, std::vector<std::size_t>{0}, std::vector<Detections>(1));
   ASSERT_FALSE(judged);
   EXPECT_THAT(judged.error().message, HasSubstr("which the recording lacks of a"));
   near.frames[0].size = {};
-  EXPECT_FALSE(JudgeRecorded(**MakeDiscriminator({}), near, std::vector<std::size_t>{0}, std::vector<Detections>(1)));
+  EXPECT_FALSE(JudgeRecorded(**MakeDiscriminator({}), near, std::vector<std::size_t>{0},
+                             std::vector<Detections>(1)));
 }
 
 TEST(RecordedCosts, AddUpWhatIsUploadedAndBothEnginesThere) {
