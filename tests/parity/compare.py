@@ -66,7 +66,7 @@ def variants(rows):
     orders = [rows, rows[np.lexsort((np.arange(len(rows))[::-1], -np.floor(rows[:, 4] / SCORE)))],
               rows[np.lexsort((np.arange(len(rows))[::-1], -np.floor(rows[:, 4] / SCORE + 0.5)))]]
     return [{place[tuple(r)] for r in reference.nms(order, iou)}
-            for order in orders for iou in (0.499, 0.5, 0.501)]
+            for order, iou in ((orders[0], 0.499), (orders[0], 0.501), (orders[1], 0.5), (orders[2], 0.5))]
 
 
 def cut(rows, width, height):
