@@ -1,9 +1,9 @@
-#include "data/write_voc.h"
-
 #include <array>
 #include <cassert>
 #include <cstddef>
 #include <cstdio>
+
+#include "data/write_truth.h"
 
 namespace nearfar {
 namespace {

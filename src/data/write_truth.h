@@ -16,4 +16,10 @@ namespace nearfar {
 std::string FormatVocXml(const TruthImage& image, const LabelSpace& classes,
                          std::string_view picture, std::string_view set);
 
+/// The COCO instances JSON of a set, as ReadCocoTruth takes it. Categories are numbered from 1 in
+/// the order of the classes, images and annotations from 1 in theirs. COCO knows no difficult
+/// objects: they become crowd regions, which are neither wanted nor punished either.
+/// REQUIRES: every label is in the truth's classes.
+std::string FormatCocoInstances(const Truth& truth);
+
 }  // namespace nearfar
