@@ -555,20 +555,50 @@ def halve_weights(path):
 
     graph = onnx.load(path)
     casts = []
-    for at, tensor in enumerate(graph.graph.initializer):
+    for tensor in graph.graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 256:
             continue
-        values = numpy_helper.to_array(tensor).astype(np.float16)
-        graph.graph.initializer[at].CopyFrom(numpy_helper.from_array(values, tensor.name + "_fp16"))
-        casts.append(helper.make_node("Cast", [tensor.name + "_fp16"], [tensor.name],
-                                      to=TensorProto.FLOAT))
-        # (CopyFrom has renamed the initializer; the cast carries its old name on.)
-        casts[-1].output[0] = casts[-1].input[0][:-len("_fp16")]
+        name = tensor.name
+        halved = numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(halved, name + "_fp16"))
+        casts.append(helper.make_node("Cast", [name + "_fp16"], [name], to=TensorProto.FLOAT))
     nodes = list(graph.graph.node)
     del graph.graph.node[:]
     graph.graph.node.extend(casts + nodes)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
+
+
+def config(kind, names):
+    """The package's config.pbtxt; the order and meaning of keys is `nearfar model`'s."""
+    width, height = VIEWS[kind].size
+    channels = 4 * FarNet.bins + CLASSES if kind == "far" else 3 * (5 + CLASSES)
+    free = kind == "far"
+    text = f'name: "scene_{kind}"\nbackend: "onnxruntime"\nmax_batch_size: 0\n'
+    shape = "[ 1, 3, -1, -1 ]" if free else f"[ 1, 3, {height}, {width} ]"
+    text += f'input [ {{ name: "images" data_type: TYPE_FP32 dims: {shape} }} ]\n'
+    for at, (name, stride) in enumerate(zip(names, NETS[kind].strides)):
+        grid = "-1, -1" if free else f"{height // stride}, {width // stride}"
+        labels = ' label_filename: "labels.txt"' if at == 0 else ""
+        text += (f'output [ {{ name: "{name}" data_type: TYPE_FP32 '
+                 f'dims: [ 1, {channels}, {grid} ]{labels} }} ]\n')
+    settings = {"input.size": f"{width}x{height}"}
+    if kind == "far":
+        settings.update({"input.resize": "letterbox", "input.pad": "114", "input.channels": "rgb",
+                         "input.scale": repr(1 / 255), "decoder": "dfl",
+                         "decoder.bins": str(FarNet.bins), "decoder.centre": "half-cell"})
+    else:
+        # Finest level first.
+        anchors = ";".join(",".join(str(side) for anchor in level for side in anchor)
+                           for level in reversed(NearNet.anchors))
+        numbers = lambda values: ",".join(str(v) for v in values)
+        settings.update({"input.resize": "stretch", "input.channels": "bgr", "input.scale": "1",
+                         "input.mean": numbers(Near.mean), "input.std": numbers(Near.std),
+                         "decoder": "yolo-anchors", "decoder.anchors": anchors,
+                         "decoder.sizes": "exp"})
+    for key, value in settings.items():
+        text += f'parameters {{ key: "nearfar.{key}" value: {{ string_value: "{value}" }} }}\n'
+    return text
 
 
 def export(kind, model, args):
@@ -594,8 +624,11 @@ def export(kind, model, args):
     graph.doc_string = ""
     onnx.save(graph, path)
     halve_weights(path)
-    with open(os.path.join(args.models, "scene_" + kind, "labels.txt"), "w", encoding="ascii") as out:
+    package = os.path.join(args.models, "scene_" + kind)
+    with open(os.path.join(package, "labels.txt"), "w", encoding="ascii") as out:
         out.write("".join(label + "\n" for label in LABELS))
+    with open(os.path.join(package, "config.pbtxt"), "w", encoding="ascii") as out:
+        out.write(config(kind, names))
     print(f"{path}: {os.path.getsize(path)} bytes")
 
 
