@@ -27,14 +27,9 @@ std::span<const Verb> Verbs() {
       Verb{"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
            "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
            SetUpEval},
+      Verb{"scene", "draw an annotated set of street pictures from a seed",
+           "nearfar scene --out scene --split calibrate=200 --split judge=200", SetUpScene},
   };
-  static const std::array<Verb, 2> verbs{{
-      {"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
-       "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
-       SetUpEval},
-      {"scene", "draw an annotated set of street pictures from a seed",
-       "nearfar scene --out scene --split calibrate=200 --split judge=200", SetUpScene},
-  }};
   return verbs;
 }
 
