@@ -12,6 +12,7 @@ std::function<int()> SetUpModel(CLI::App& app);
 std::function<int()> SetUpRecord(CLI::App& app);
 std::function<int()> SetUpRun(CLI::App& app);
 std::function<int()> SetUpNode(CLI::App& app);
+std::function<int()> SetUpScene(CLI::App& app);
 
 // In the order in which a new user meets them.
 std::span<const Verb> Verbs() {
@@ -34,6 +35,8 @@ std::span<const Verb> Verbs() {
       Verb{"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
            "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
            SetUpEval},
+      Verb{"scene", "draw an annotated set of street pictures from a seed",
+           "nearfar scene --out scene --split calibrate=200 --split judge=200", SetUpScene},
   };
   static const std::array<Verb, 2> verbs{{
       {"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
