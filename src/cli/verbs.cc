@@ -9,9 +9,9 @@ std::function<int()> SetUpEval(CLI::App& app);
 std::function<int()> SetUpExplain(CLI::App& app);
 std::function<int()> SetUpImport(CLI::App& app);
 std::function<int()> SetUpModel(CLI::App& app);
+std::function<int()> SetUpNode(CLI::App& app);
 std::function<int()> SetUpRecord(CLI::App& app);
 std::function<int()> SetUpRun(CLI::App& app);
-std::function<int()> SetUpNode(CLI::App& app);
 std::function<int()> SetUpScene(CLI::App& app);
 
 // In the order in which a new user meets them.
@@ -22,6 +22,8 @@ std::span<const Verb> Verbs() {
            SetUpRun},
       Verb{"model", "tell what a model is: parameters, size, operations, decoder, what was assumed",
            "nearfar model --synonyms", SetUpModel},
+      Verb{"node", "serve models to others over the Open Inference Protocol v2",
+           "nearfar node --models models/scene_far --port 8001", SetUpNode},
       Verb{"record", "keep a detector's boxes over pictures and videos, to decide upon them many times",
            "nearfar record photos/ --model near.onnx --output near.rec", SetUpRecord},
       Verb{"import", "turn another program's detections (VOC comp4, COCO results) into a recording",
@@ -38,13 +40,6 @@ std::span<const Verb> Verbs() {
       Verb{"scene", "draw an annotated set of street pictures from a seed",
            "nearfar scene --out scene --split calibrate=200 --split judge=200", SetUpScene},
   };
-  static const std::array<Verb, 2> verbs{{
-      {"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
-       "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
-       SetUpEval},
-      {"node", "serve models to others over the Open Inference Protocol v2",
-       "nearfar node --models tests/goldens/yolo11_export --port 8001", SetUpNode},
-  }};
   return verbs;
 }
 
