@@ -639,7 +639,7 @@ def main():
     parser.add_argument("--data", required=True, help="folder written by `nearfar scene`")
     parser.add_argument("--work", default="build/training", help="where training states are kept")
     parser.add_argument("--models", default="models", help="where packages go")
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)
