@@ -47,9 +47,13 @@ struct Case {
 
 class BundleModels : public testing::TestWithParam<Case> {
  protected:
+  static void SetUpTestSuite() {
+    if (!fs::exists(Bundle() / "weights")) {
+      std::cout << "left out: no bundle at ../shared/assets or NEARFAR_ASSETS\n";
+    }
+  }
   void SetUp() override {
     if (!fs::exists(Bundle() / "weights")) {
-      std::cout << "left out: no bundle of real photos and weights at " << Bundle() << "\n";
       GTEST_SKIP();
     }
   }
