@@ -220,7 +220,9 @@ Expected<DiscriminatorFile> ParseDiscriminatorFile(std::string_view text) {
     const auto line =
         1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), '\n');
     return Fail(ErrorCode::kInvalidInput,
-                "line " + std::to_string(line) + ": is no JSON: " + std::string(error.what()));
+                "line " + std::to_string(line) + ": is no JSON: " + error.what());
+  } catch (const Json::exception& error) {  // a number beyond all range
+    return Fail(ErrorCode::kInvalidInput, std::string("is no JSON: ") + error.what());
   }
   const auto format = json.is_object() ? json.find("nearfar_discriminator") : json.end();
   if (!json.is_object() || format == json.end()) {

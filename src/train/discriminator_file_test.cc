@@ -77,6 +77,8 @@ TEST(DiscriminatorFile, RefusesWhatItCannotTrustInOneLine) {
       {"", ErrorCode::kInvalidInput, "line 1: is no JSON"},
       {"{\n\"a\": 1,\n]", ErrorCode::kInvalidInput, "line 3: is no JSON"},
       {good.substr(0, good.size() / 2), ErrorCode::kInvalidInput, "is no JSON"},
+      {"{\"nearfar_discriminator\": 1e999}", ErrorCode::kInvalidInput, "is no JSON"},
+      {"\xff\xfe", ErrorCode::kInvalidInput, "line 1: is no JSON"},
       {"[1]", ErrorCode::kInvalidInput, "is no discriminator file"},
       {"{}", ErrorCode::kInvalidInput, "make one with `nearfar calibrate`"},
       {Replace(good, "\"nearfar_discriminator\": 1", "\"nearfar_discriminator\": 2"),
