@@ -41,7 +41,7 @@ struct RunConfig {
   double score_floor = -1;  ///< < 0: the model package's
 
   std::string far;
-  Duration far_patience = std::chrono::seconds(2);
+  Duration far_patience = std::chrono::seconds(5);
 
   std::string discriminator = "smallbig";
   std::map<std::string, double> parameters;

@@ -72,14 +72,19 @@ Image Annotate(const PixelView& picture, const Detections& detections, const Lab
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return detections[a].score < detections[b].score;
   });
+  const auto is_far = [&](std::size_t i) { return i < provenance.size() && provenance[i] != kNear; };
+  const auto corner = [](float x, float y) {
+    return cv::Point(static_cast<int>(x), static_cast<int>(y));
+  };
   for (const std::size_t i : order) {
     const Box box = ClipTo(detections[i].box, picture.size);
-    const bool far = i < provenance.size() && provenance[i] != kNear;
-    const cv::Scalar& colour = far ? kFarColour : kNearColour;
-    const cv::Point top_left(static_cast<int>(box.x1), static_cast<int>(box.y1));
-    const cv::Point bottom_right(static_cast<int>(box.x2), static_cast<int>(box.y2));
-    cv::rectangle(canvas, top_left, bottom_right, colour, pen.line, cv::LINE_AA);
-    DrawTag(canvas, TagText(detections[i], classes), top_left, colour, far ? kWhite : kBlack, pen);
+    cv::rectangle(canvas, corner(box.x1, box.y1), corner(box.x2, box.y2),
+                  is_far(i) ? kFarColour : kNearColour, pen.line, cv::LINE_AA);
+  }
+  for (const std::size_t i : order) {
+    const Box box = ClipTo(detections[i].box, picture.size);
+    DrawTag(canvas, TagText(detections[i], classes), corner(box.x1, box.y1),
+            is_far(i) ? kFarColour : kNearColour, is_far(i) ? kWhite : kBlack, pen);
   }
   if (!caption.empty()) {
     DrawTag(canvas, std::string(caption), {0, canvas.rows}, cv::Scalar(40, 40, 40), kWhite, pen);

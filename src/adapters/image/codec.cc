@@ -2,6 +2,7 @@
 
 #include <turbojpeg.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -187,21 +188,22 @@ Expected<std::vector<std::uint8_t>> ReadFileBytes(const std::string& path,
                 "cannot open " + path + ": " + std::strerror(errno));
   }
   std::vector<std::uint8_t> bytes;
-  if (std::fseek(file.get(), 0, SEEK_END) == 0) {
-    const long length = std::ftell(file.get());
-    if (length > max_bytes) {
-      return Fail(ErrorCode::kLimitExceeded, path + " has " + std::to_string(length) +
-                                                 " bytes; the limit is " +
-                                                 std::to_string(max_bytes));
-    }
+  if (std::fseek(file.get(), 0, SEEK_END) == 0) {  // a pipe has no end to go to
+    bytes.reserve(static_cast<std::size_t>(
+        std::clamp<std::int64_t>(std::ftell(file.get()), 0, max_bytes)));
     std::rewind(file.get());
-    bytes.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
   }
-  const std::size_t read = std::fread(bytes.data(), 1, bytes.size(), file.get());
+  std::uint8_t chunk[1 << 16];
+  while (const std::size_t read = std::fread(chunk, 1, sizeof chunk, file.get())) {
+    if (static_cast<std::int64_t>(bytes.size() + read) > max_bytes) {
+      return Fail(ErrorCode::kLimitExceeded,
+                  path + " has more bytes than the limit of " + std::to_string(max_bytes));
+    }
+    bytes.insert(bytes.end(), chunk, chunk + read);
+  }
   if (std::ferror(file.get()) != 0) {
     return Fail(ErrorCode::kIo, "cannot read " + path + ": " + std::strerror(errno));
   }
-  bytes.resize(read);
   return bytes;
 }
 
