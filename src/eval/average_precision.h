@@ -38,7 +38,7 @@ std::optional<double> MeanAveragePrecision(const MatchTable& table, Interpolatio
 struct ObjectCounts {
   std::int64_t found = 0;    ///< objects of the truth with a box of their class scored above the
                              ///< threshold, each once: the headline
-  std::int64_t counted = 0;  ///< boxes scored above the threshold, right or wrong [SmallBig §VI.B]
+  std::int64_t counted = 0;  ///< boxes scored above the threshold, right or wrong [SmallBig §VI.A.2]
   std::int64_t wanted = 0;   ///< objects that are there
 
   friend bool operator==(const ObjectCounts&, const ObjectCounts&) = default;

@@ -87,7 +87,7 @@ struct Standing {
   std::optional<double> kept_voc07;     ///< mAP of its boxes on the kept images alone
   std::optional<double> kept_ap50_95;   ///< COCO's AP there
   Figure found_share;                   ///< objects found / objects that the big model finds
-  std::optional<double> counted_share;  ///< the same by the paper's count [SmallBig §VI.B]
+  std::optional<double> counted_share;  ///< the same by the paper's count [SmallBig §VI.A.2]
   Figure recovered;  ///< (its VOC07 mAP − small) / (big − small); absent unless big > small
 
   std::optional<std::int64_t> bytes_up;
