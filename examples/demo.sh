@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Small-big, live: a near model here, a far node in a second process, one table and some pictures.
+# Usage: examples/demo.sh [OUT_DIR]        (default demo/out; `make demo` builds and calls it)
+# It runs on the fixture scene, and on the real photos of a bundle where there is one: in
+# $NEARFAR_ASSETS, or in ../shared/assets.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+nearfar=$PWD/build/nearfar
+out=${1:-demo/out}
+assets=${NEARFAR_ASSETS:-../shared/assets}
+node=
+
+say() { printf '\n== %s\n' "$*" >&2; }
+
+# Starts a far node in a process of its own and waits for its line "... ready at ADDRESS ...".
+start_node() {
+  "$nearfar" node --models "$1" --port 0 --threads 2 --callers 1 > "$out/node.log" 2>&1 &
+  node=$!
+  for _ in $(seq 200); do
+    address=$(grep -oE '[0-9.]+:[0-9]+' "$out/node.log" | head -n1 || true)
+    [ -n "$address" ] && return
+    kill -0 "$node" 2> /dev/null || break
+    sleep 0.1
+  done
+  cat "$out/node.log" >&2
+  exit 3
+}
+stop_node() {
+  [ -z "$node" ] || { kill "$node" 2> /dev/null && wait "$node" || true; }
+  node=
+}
+trap stop_node EXIT
+
+# small_big NAME NEAR FAR TRUTH CALIBRATE_LIST JUDGE_LIST: the whole way, from recordings to pictures.
+small_big() {
+  local name=$1 near=$2 far=$3 truth=$4 calibrate=$5 judge=$6 work=$out/$1
+  mkdir -p "$work"
+  say "$name: $(wc -l < "$calibrate") images to calibrate on, $(wc -l < "$judge") others to judge"
+  for part in calibrate judge; do
+    for side in near far; do
+      "$nearfar" record "@${!part}" --model "${!side}" --threads 2 --output "$work/$part-$side.rec"
+    done
+  done
+  say "$name: fitting the paper's rule to an upload ratio of one half"
+  "$nearfar" calibrate --near "$work/calibrate-near.rec" --far "$work/calibrate-far.rec" \
+    --truth "$truth" --upload 0.5 --output "$work/discriminator.json"
+  say "$name: running live, far node in a second process"
+  start_node "$far"
+  rm -rf "$work/pictures"
+  "$nearfar" run "@$judge" --near "$near" --far "$address" --uploads 2 \
+    --discriminator "$work/discriminator.json" --trace "$work/trace.jsonl" \
+    --annotate "$work/pictures"
+  stop_node
+  say "$name: small alone, big alone, end to end"
+  "$nearfar" eval --truth "$truth" --trace "$work/trace.jsonl" --near "$work/judge-near.rec" \
+    --far "$work/judge-far.rec" --discriminator random top1 | tee "$work/table.txt"
+  pick_pictures "$work"
+}
+
+# Copies three easy and three difficult pictures side by side into easy/ and difficult/.
+pick_pictures() {
+  python3 - "$1" <<'PY'
+import json, os, shutil, sys
+work = sys.argv[1]
+drawn = {os.path.splitext(f)[0]: f for f in os.listdir(work + "/pictures")}
+for kind, wanted in (("easy", False), ("difficult", True)):
+    os.makedirs(f"{work}/{kind}", exist_ok=True)
+    taken = 0
+    for line in open(work + "/trace.jsonl", encoding="utf-8"):
+        record = json.loads(line)
+        if record["type"] != "frame" or not record.get("verdicts") or taken == 3:
+            continue
+        if record["verdicts"][0]["uploaded"] == wanted and record["name"] in drawn and record["boxes"]:
+            shutil.copy(f"{work}/pictures/{drawn[record['name']]}", f"{work}/{kind}/")
+            taken += 1
+print(f"pictures: {work}/easy and {work}/difficult; all of them in {work}/pictures", file=sys.stderr)
+PY
+}
+
+# every N-th FILE of a folder, as a list: calibration takes the even ones, judging the odd ones.
+split_list() { find "$1" -name '*.jpg' | sort | awk -v r="$2" -v most="$3" 'NR % 2 == r && n++ < most'; }
+
+rm -rf "$out/scene"
+mkdir -p "$out"
+say "fixture scene: drawing 400 street pictures from seed 7"
+"$nearfar" scene --out "$out/scene/set" --seed 7 --split calibrate=200 --split judge=200
+for part in calibrate judge; do
+  sed "s#.*#$out/scene/set/JPEGImages/&.jpg#" "$out/scene/set/ImageSets/Main/$part.txt" > "$out/scene/$part.txt"
+done
+small_big scene models/scene_near models/scene_far "$out/scene/set" "$out/scene/calibrate.txt" \
+  "$out/scene/judge.txt"
+
+if [ -d "$assets/VOCdevkit/VOC2007" ]; then
+  voc=$assets/VOCdevkit/VOC2007
+  mkdir -p "$out/photos"
+  split_list "$voc/JPEGImages" 0 120 > "$out/photos/calibrate.txt"
+  split_list "$voc/JPEGImages" 1 120 > "$out/photos/judge.txt"
+  small_big photos "$assets/weights/yolo_fastest_1.1_320_rawheads.onnx" \
+    "$assets/weights/yolov8s_rawheads_fp16w.onnx" "$voc" "$out/photos/calibrate.txt" \
+    "$out/photos/judge.txt"
+else
+  say "no bundle of real photos in $assets: the fixture scene is the whole demo"
+fi
