@@ -70,7 +70,7 @@ for kind, wanted in (("easy", False), ("difficult", True)):
         record = json.loads(line)
         if record["type"] != "frame" or not record.get("verdicts") or taken == 3:
             continue
-        if record["verdicts"][0]["uploaded"] == wanted and record["name"] in drawn and record["boxes"]:
+        if record["verdicts"][0]["uploaded"] == wanted and record["name"] in drawn and record["detections"]:
             shutil.copy(f"{work}/pictures/{drawn[record['name']]}", f"{work}/{kind}/")
             taken += 1
 print(f"pictures: {work}/easy and {work}/difficult; all of them in {work}/pictures", file=sys.stderr)
