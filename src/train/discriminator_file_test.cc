@@ -1,9 +1,11 @@
 #include "train/discriminator_file.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <string>
 
 namespace nearfar {
 namespace {
@@ -113,7 +115,8 @@ TEST(DiscriminatorFile, RefusesWhatItCannotTrustInOneLine) {
 }
 
 TEST(DiscriminatorFile, IsWrittenWholeAndNamesItsPathInErrors) {
-  const auto folder = std::filesystem::path(::testing::TempDir()) / "discriminator_file_test";
+  const auto folder = std::filesystem::path(::testing::TempDir()) /
+                      ("discriminator_file_test" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   const std::string path = folder / "disc.json";
   ASSERT_TRUE(WriteDiscriminatorFile(path, Example()).has_value());
