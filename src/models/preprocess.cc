@@ -21,7 +21,9 @@ struct Taps {
   std::vector<std::int16_t> weight1;
 };
 
-Taps MakeTaps(int source, int destination) {
+/// Beyond a border the edge sample counts: once across, as two equal neighbours (`twice`) down, since
+/// that is how OpenCV rounds.
+Taps MakeTaps(int source, int destination, bool twice) {
   const auto count = static_cast<std::size_t>(destination);
   Taps taps{std::vector<int>(count), std::vector<int>(count), std::vector<std::int16_t>(count),
             std::vector<std::int16_t>(count)};
@@ -30,16 +32,11 @@ Taps MakeTaps(int source, int destination) {
     float position = static_cast<float>((static_cast<double>(i) + 0.5) * step - 0.5);
     int left = static_cast<int>(std::floor(position));
     float right_share = position - static_cast<float>(left);
-    if (left < 0) {
-      left = 0;
+    if (!twice && (left < 0 || left >= source - 1)) {
       right_share = 0;
     }
-    if (left >= source - 1) {
-      left = source - 1;
-      right_share = 0;
-    }
-    taps.first[i] = left;
-    taps.second[i] = std::min(left + 1, source - 1);
+    taps.first[i] = std::clamp(left, 0, source - 1);
+    taps.second[i] = std::clamp(left + 1, 0, source - 1);
     taps.weight0[i] = static_cast<std::int16_t>(std::lrint((1.0F - right_share) * 2048));
     taps.weight1[i] = static_cast<std::int16_t>(std::lrint(right_share * 2048));
   }
@@ -56,8 +53,8 @@ class RowResizer {
         halved_(view.size.width == 2 * size.width && view.size.height == 2 * size.height),
         out_(3 * static_cast<std::size_t>(size.width)) {
     if (!same_ && !halved_) {
-      across_ = MakeTaps(view.size.width, size.width);
-      down_ = MakeTaps(view.size.height, size.height);
+      across_ = MakeTaps(view.size.width, size.width, false);
+      down_ = MakeTaps(view.size.height, size.height, true);
       upper_.resize(out_.size());
       lower_.resize(out_.size());
     }
