@@ -22,9 +22,8 @@ struct Taps {
 };
 
 /// @param whole_at_edges  beyond the outermost pixel's centre that pixel alone counts, with full
-/// weight;
-///                        otherwise with the sum of two rounded shares: what INTER_LINEAR does
-///                        across and down.
+/// weight; otherwise with the sum of two rounded shares. INTER_LINEAR does the first across and the
+/// second down.
 Taps MakeTaps(int source, int destination, bool whole_at_edges) {
   const auto count = static_cast<std::size_t>(destination);
   Taps taps{std::vector<int>(count), std::vector<int>(count), std::vector<std::int16_t>(count),
