@@ -6,6 +6,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -40,7 +41,8 @@ int RunImport(const ImportFlags& flags) {
     }
     synonyms = std::move(*parsed);
   }
-  if (!flags.force && std::filesystem::exists(flags.output)) {
+  std::error_code ignored;
+  if (!flags.force && std::filesystem::exists(flags.output, ignored)) {
     Say("there is already a file " + flags.output + ": name another, or --force to replace it");
     return kCannot;
   }

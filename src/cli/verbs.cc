@@ -25,7 +25,7 @@ std::span<const Verb> Verbs() {
       Verb{"node", "serve models to others over the Open Inference Protocol v2",
            "nearfar node --models models/scene_far --port 8001", SetUpNode},
       Verb{"record", "keep a detector's boxes over pictures and videos, to decide upon them many times",
-           "nearfar record photos/ --model near.onnx --output near.rec", SetUpRecord},
+           "nearfar record tests/goldens/photo_large.png --model models/scene_near --output near.rec", SetUpRecord},
       Verb{"import", "turn another program's detections (VOC comp4, COCO results) into a recording",
            "nearfar import results/VOC2007/Main --images VOCdevkit/VOC2007 --output far.rec",
            SetUpImport},

@@ -28,7 +28,8 @@ std::string PlainMessage(const std::exception& error) {
 }
 
 Expected<fs::path> FindInstances(const fs::path& path) {
-  if (!fs::is_directory(path)) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) {
     return path;
   }
   std::vector<std::string> files;
@@ -128,12 +129,14 @@ Expected<Instances> ReadInstances(const std::string& path) {
   fields
       .Read("images", instances.images,
             [](const json& object, CocoImage& image) {
-              return Fields(object)
-                  .Require("id", image.id)
-                  .Require("file_name", image.file_name)
-                  .Require("width", image.size.width)
-                  .Require("height", image.size.height)
-                  .error();
+              std::string error = Fields(object)
+                                      .Require("id", image.id)
+                                      .Require("file_name", image.file_name)
+                                      .Require("width", image.size.width)
+                                      .Require("height", image.size.height)
+                                      .error();
+              const bool sized = image.size.width > 0 && image.size.height > 0;
+              return error.empty() && !sized ? ": expected a width and a height above 0" : error;
             })
       .Read("categories", instances.categories,
             [](const json& object, std::pair<std::int64_t, std::string>& category) {

@@ -4,9 +4,11 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
 #include <filesystem>
-#include <map>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -123,14 +125,21 @@ bool HasComp4(const std::string& folder) {
   return false;
 }
 
-/// The first byte of a file that is no white space, or 0.
-Expected<char> FirstByte(const std::string& path) {
-  const Expected<std::string> text = ReadFileText(path);
-  if (!text) {
-    return tl::unexpected(text.error());
+/// Whether a file, gzipped or not, begins with `[` after white space, as COCO results do.
+Expected<bool> IsJsonArray(const std::string& path) {
+  std::string start(4096, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(start.data(), static_cast<std::streamsize>(start.size()));
+  start.resize(static_cast<std::size_t>(file.gcount()));
+  if (start.starts_with("\x1F\x8B")) {
+    Expected<std::string> text = ReadFileText(path);
+    if (!text) {
+      return tl::unexpected(text.error());
+    }
+    start = std::move(*text);
   }
-  const std::size_t at = text->find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  return at == std::string::npos ? '\0' : (*text)[at];
+  const std::size_t at = start.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  return at != std::string::npos && start[at] == '[';
 }
 
 }  // namespace
@@ -324,11 +333,11 @@ Expected<Recording> OpenRecording(const std::string& path, const std::string& im
     }
     return recording;
   }
-  const Expected<char> first = FirstByte(path);
-  if (!first) {
-    return tl::unexpected(first.error());
+  const Expected<bool> is_array = IsJsonArray(path);
+  if (!is_array) {
+    return tl::unexpected(is_array.error());
   }
-  if (*first != '[') {
+  if (!*is_array) {
     return ReadRecording(path);
   }
   if (images.empty()) {

@@ -179,6 +179,9 @@ Expected<RecordedFrame> ReadFrame(const json& object, const LineReader& lines, i
   if (!fields.ok()) {
     return lines.Wrong("the frame" + fields.error());
   }
+  if (frame.size.width < 1 || frame.size.height < 1) {
+    return lines.Wrong("the frame.size: expected a width and a height of at least 1 px");
+  }
   if (type != "recorded") {
     return lines.Wrong("the record's type is '" + type +
                        "'; after its header a recording has only "

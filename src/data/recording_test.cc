@@ -2,11 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
+#include "core/rng.h"
 #include "data/coco.h"
 #include "data/imports.h"
 #include "data/test_folder.h"
@@ -95,6 +97,8 @@ TEST(Recording, SaysWhatIsWrongAndWhere) {
        ":2: the frame: has no \"name\""},
       {header + R"({"type":"recorded","name":"a","size":[1,1],"detections":[[1,2,3,4,0.5,1]]})",
        ":2: label 1, but the header has 1 classes"},
+      {header + R"({"type":"recorded","name":"a","size":[0,1],"detections":[]})",
+       ":2: the frame.size"},
       {header + "{\"type\":\n" + frame, ":2: the line is no JSON"}};
   const TestFolder folder;
   for (const auto& [text, message] : cases) {
@@ -373,6 +377,49 @@ TEST(CocoResults, SayWhatIsWrongAndWhere) {
             ErrorCode::kInvalidInput);
   EXPECT_EQ(CocoResultsWriter::Open(folder / "no/x.json", {{"person"}}).error().code,
             ErrorCode::kIo);
+}
+
+TEST(OpenRecording, OfABrokenFileOfAnyFormIsAnErrorOrARecordingButNeverACrash) {
+  const TestFolder folder;
+  ASSERT_TRUE(WriteRecording(folder / "r.jsonl", SomeRecording()));
+  folder.Write("images.csv", "image,width,height\nb,100,200\n");
+  const std::string instances = folder.Write("instances.json", kInstances);
+  const struct {
+    const char* file;
+    const char* root;
+    std::string text;
+    std::string images;
+  } forms[] = {{"r.jsonl", "r.jsonl", ReadAll(folder / "r.jsonl"), ""},
+               {"dets/comp4_det_test_dog.txt", "dets", "b 0.02 11 21 30 40\nb 0.9 1 2 3 4\n", ""},
+               {"results.json", "results.json",
+                R"([{"image_id":7,"category_id":1,"bbox":[0,0,1,1],"score":0.5}])", instances},
+               {"instances.json", "results.json", kInstances, instances}};
+  for (const auto& form : forms) {
+    folder.Write(form.file, form.text);
+  }
+  Rng rng(11);
+  for (const auto& [file, root, text, images] : forms) {
+    ASSERT_TRUE(OpenRecording(folder / root, images)) << root;
+    for (std::size_t i = 0; i < 150; ++i) {
+      std::string broken = text.substr(0, text.size() * std::min<std::size_t>(i, 50) / 50);
+      if (i >= 50) {  // whole, with a few bytes changed
+        for (int change = 0; change < 3; ++change) {
+          broken[rng.Below(broken.size())] = static_cast<char>(rng.Below(256));
+        }
+      }
+      folder.Write(file, broken);
+      const Expected<Recording> recording = OpenRecording(folder / root, images);
+      EXPECT_TRUE(recording || !recording.error().message.empty());
+      for (const RecordedFrame& frame :
+           recording ? recording->frames : std::vector<RecordedFrame>()) {
+        for (const Detection& detection : frame.detections) {
+          EXPECT_GE(detection.label, 0);
+          EXPECT_LT(detection.label, recording->classes.size());
+        }
+      }
+    }
+    folder.Write(file, text);
+  }
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ std::optional<double> ParseNumber(std::string_view text) {
   }
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number)) {
+  if (error != std::errc() || end != text.data() + text.size() || !(std::abs(number) <= 1e9)) {
     return std::nullopt;
   }
   return number;

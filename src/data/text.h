@@ -21,7 +21,7 @@ std::string_view Trim(std::string_view text);
 std::vector<std::string_view> SplitWords(std::string_view line);
 /// The fields between separators, trimmed; an empty line has one empty field.
 std::vector<std::string_view> SplitAt(std::string_view line, char separator);
-/// The finite number that the whole text stands for.
+/// The number that the whole text stands for, where it is one from -1e9 to 1e9.
 std::optional<double> ParseNumber(std::string_view text);
 /// The key of a picture in annotations and recordings: its file name without folder and extension.
 std::string NameOf(std::string_view file);

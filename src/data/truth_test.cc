@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "core/rng.h"
 #include "data/coco.h"
 #include "data/image_size.h"
 #include "data/read_truth.h"
@@ -349,6 +352,55 @@ TEST(ReadTruth, OfACutFileIsAnErrorOrLessButNeverACrash) {
     const std::string file =
         folder.Write("instances.json", std::string_view(coco).substr(0, coco.size() * i / 50));
     EXPECT_FALSE(ReadTruth(file)) << i;
+  }
+}
+
+TEST(ReadTruth, OfABrokenFileOfAnyFormIsAnErrorOrATruthButNeverACrash) {
+  const struct {
+    const char* file;
+    std::string text;
+  } forms[] = {
+      {"voc/a.xml", VocFile("a.jpg", VocObject("dog") + VocObject("cat"))},
+      {"coco/instances.json", kInstances},
+      {"yolo/data.yaml", "val: images\nnames:\n  0: dog\n  1: cat\n"},
+      {"yolo/labels/a.txt", "1 0.5 0.5 0.2 0.4\n0 0.1 0.2 0.3 0.2 0.3 0.6\n"},
+      {"mot/gt/gt.txt", "1,1,913,485,97,109,1,1,1.0\n1,2,1,1,10,10,0,1,0\n"},
+      {"mot/seqinfo.ini", kSequence},
+      {"csv/gt.csv", "image,class,xmin,ymin,xmax,ymax,difficult\n000003,sofa,123,155,215,195,1\n"},
+      {"csv/images.csv", "image,width,height\n000003,500,375\n"}};
+  const TestFolder folder;
+  folder.WritePicture("yolo/images/a.png", 200, 100);
+  for (const auto& form : forms) {
+    folder.Write(form.file, form.text);
+  }
+  const char* roots[] = {"voc", "coco", "yolo", "mot", "csv/gt.csv"};
+  for (const char* root : roots) {
+    ASSERT_TRUE(ReadTruth(folder / root)) << root;
+  }
+  Rng rng(7);
+  for (const auto& [file, text] : forms) {
+    for (std::size_t i = 0; i < 100; ++i) {
+      std::string broken = text.substr(0, text.size() * std::min<std::size_t>(i, 50) / 50);
+      if (i >= 50) {  // whole, with a few bytes changed
+        for (int change = 0; change < 3; ++change) {
+          broken[rng.Below(broken.size())] = static_cast<char>(rng.Below(256));
+        }
+      }
+      folder.Write(file, broken);
+      for (const char* root : roots) {
+        if (std::string_view(file).substr(0, 3) == std::string_view(root).substr(0, 3)) {
+          const Expected<Truth> truth = ReadTruth(folder / root);
+          EXPECT_TRUE(truth || !truth.error().message.empty());
+          for (const TruthImage& image : truth ? truth->images : std::vector<TruthImage>()) {
+            for (const TruthObject& object : image.objects) {
+              EXPECT_GE(object.label, 0);
+              EXPECT_LT(object.label, truth->classes.size());
+            }
+          }
+        }
+      }
+    }
+    folder.Write(file, text);
   }
 }
 
