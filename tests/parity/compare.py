@@ -40,15 +40,21 @@ def spread(files, count):
 def pair(ours, theirs):
     """For each of `theirs` the place of its partner in `ours` or -1; each is taken once."""
     partner = np.full(len(theirs), -1)
-    if len(ours) == 0:
-        return partner
     free = np.ones(len(ours), bool)
+    key = ours[:, 5] * 4 + ours[:, 4]  # classes lie apart, scores side by side: only a window is searched
+    order = np.argsort(key, kind="stable")
+    wanted = theirs[:, 5] * 4 + theirs[:, 4]
+    low = np.searchsorted(key[order], wanted - SCORE, "left")
+    high = np.searchsorted(key[order], wanted + SCORE, "right")
     for i, row in enumerate(theirs):
-        off = np.maximum(np.abs(ours[:, :4] - row[:4]).max(1) / PX, np.abs(ours[:, 4] - row[4]) / SCORE)
-        off[~free | (ours[:, 5] != row[5])] = np.inf
-        best = off.argmin()
-        if off[best] <= 1:
-            partner[i], free[best] = best, False
+        near = order[low[i]:high[i]]
+        near = near[free[near]]
+        if len(near) == 0:
+            continue
+        off = np.maximum(np.abs(ours[near, :4] - row[:4]).max(1) / PX, np.abs(ours[near, 4] - row[4]) / SCORE)
+        if off.min() <= 1:
+            partner[i] = near[off.argmin()]
+            free[partner[i]] = False
     return partner
 
 
@@ -85,6 +91,8 @@ def compare(boxes_of, bundle, name, photos, jpeg, scratch):
         settings.append(f"input.size={detector.width}x{detector.height}")
     if name.startswith("ssd_"):
         settings.append(f"decoder.priors={bundle / 'weights' / 'ssd_mobilenet_v1_coco_300_anchors.csv'}")
+        # A bare SSD is assumed to want (x - 127.5) / 127.5, as TensorFlow's; this one wants 128.
+        settings += ["input.scale=1", "input.mean=128", "input.std=128"]
     from PIL import Image
     files, pixels = [], []
     for photo in photos:
