@@ -31,9 +31,11 @@ stop_node() {
 }
 trap stop_node EXIT
 
-# small_big NAME NEAR FAR TRUTH CALIBRATE_LIST JUDGE_LIST: the whole way, from recordings to pictures.
+# small_big NAME NEAR FAR TRUTH CALIBRATE_LIST JUDGE_LIST [EVAL_FLAGS]: the whole way, from recordings
+# to pictures.
 small_big() {
   local name=$1 near=$2 far=$3 truth=$4 calibrate=$5 judge=$6 work=$out/$1
+  shift 6
   mkdir -p "$work"
   say "$name: $(wc -l < "$calibrate") images to calibrate on, $(wc -l < "$judge") others to judge"
   for part in calibrate judge; do
@@ -47,13 +49,13 @@ small_big() {
   say "$name: running live, far node in a second process"
   start_node "$far"
   rm -rf "$work/pictures"
-  "$nearfar" run "@$judge" --near "$near" --far "$address" --uploads 2 \
+  "$nearfar" run "@$judge" --near "$near" --far "$address" --uploads 2 --in-flight 4 \
     --discriminator "$work/discriminator.json" --trace "$work/trace.jsonl" \
     --annotate "$work/pictures"
   stop_node
   say "$name: small alone, big alone, end to end"
   "$nearfar" eval --truth "$truth" --trace "$work/trace.jsonl" --near "$work/judge-near.rec" \
-    --far "$work/judge-far.rec" --discriminator random top1 | tee "$work/table.txt"
+    --far "$work/judge-far.rec" --discriminator random top1 "$@" | tee "$work/table.txt"
   pick_pictures "$work"
 }
 
@@ -70,7 +72,8 @@ for kind, wanted in (("easy", False), ("difficult", True)):
         record = json.loads(line)
         if record["type"] != "frame" or not record.get("verdicts") or taken == 3:
             continue
-        if record["verdicts"][0]["uploaded"] == wanted and record["name"] in drawn and record["detections"]:
+        verdict = record["verdicts"][0]
+        if verdict["uploaded"] == verdict["difficult"] == wanted and record["detections"]:
             shutil.copy(f"{work}/pictures/{drawn[record['name']]}", f"{work}/{kind}/")
             taken += 1
 print(f"pictures: {work}/easy and {work}/difficult; all of them in {work}/pictures", file=sys.stderr)
@@ -88,7 +91,7 @@ for part in calibrate judge; do
   sed "s#.*#$out/scene/set/JPEGImages/&.jpg#" "$out/scene/set/ImageSets/Main/$part.txt" > "$out/scene/$part.txt"
 done
 small_big scene models/scene_near models/scene_far "$out/scene/set" "$out/scene/calibrate.txt" \
-  "$out/scene/judge.txt"
+  "$out/scene/judge.txt" --image-set judge
 
 if [ -d "$assets/VOCdevkit/VOC2007" ]; then
   voc=$assets/VOCdevkit/VOC2007

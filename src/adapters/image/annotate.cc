@@ -4,10 +4,11 @@
 #include <cstdio>
 #include <cstring>
 #include <numeric>
-#include <string>
-#include <vector>
-
 #include <opencv2/imgproc.hpp>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace nearfar {
 namespace {
@@ -31,8 +32,9 @@ Pen PenFor(Size size) {
 }
 
 /// Draws text on a filled tag whose lower left corner is `anchor`, moved to stay inside the canvas.
-void DrawTag(cv::Mat& canvas, const std::string& text, cv::Point anchor, const cv::Scalar& fill,
-             const cv::Scalar& ink, const Pen& pen) {
+/// Returns the row of its upper edge.
+int DrawTag(cv::Mat& canvas, const std::string& text, cv::Point anchor, const cv::Scalar& fill,
+            const cv::Scalar& ink, const Pen& pen) {
   int baseline = 0;
   const int stroke = pen.letters > 0.8 ? 2 : 1;
   const cv::Size extent = cv::getTextSize(text, kFont, pen.letters, stroke, &baseline);
@@ -43,6 +45,7 @@ void DrawTag(cv::Mat& canvas, const std::string& text, cv::Point anchor, const c
   cv::rectangle(canvas, cv::Rect(x, y, width, height), fill, cv::FILLED);
   cv::putText(canvas, text, {x + pen.padding, y + height - baseline}, kFont, pen.letters, ink,
               stroke, cv::LINE_AA);
+  return y;
 }
 
 std::string TagText(const Detection& detection, const LabelSpace& classes) {
@@ -50,6 +53,25 @@ std::string TagText(const Detection& detection, const LabelSpace& classes) {
   char score[16];
   std::snprintf(score, sizeof score, " %.2f", static_cast<double>(detection.score));
   return (known ? classes.names[static_cast<std::size_t>(detection.label)] : "?") + score;
+}
+
+/// Breaks a text at spaces into lines that fit the canvas; a word wider than it keeps its own line.
+std::vector<std::string> WrapToWidth(std::string_view text, int width, const Pen& pen) {
+  std::vector<std::string> lines;
+  std::istringstream words{std::string(text)};
+  for (std::string word; words >> word;) {
+    const std::string longer = lines.empty() ? word : lines.back() + " " + word;
+    int baseline = 0;
+    const int needed =
+        cv::getTextSize(longer, kFont, pen.letters, pen.letters > 0.8 ? 2 : 1, &baseline).width +
+        2 * pen.padding;
+    if (lines.empty() || needed > width) {
+      lines.push_back(word);
+    } else {
+      lines.back() = longer;
+    }
+  }
+  return lines;
 }
 
 }  // namespace
@@ -72,7 +94,9 @@ Image Annotate(const PixelView& picture, const Detections& detections, const Lab
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return detections[a].score < detections[b].score;
   });
-  const auto is_far = [&](std::size_t i) { return i < provenance.size() && provenance[i] != kNear; };
+  const auto is_far = [&](std::size_t i) {
+    return i < provenance.size() && provenance[i] != kNear;
+  };
   const auto corner = [](float x, float y) {
     return cv::Point(static_cast<int>(x), static_cast<int>(y));
   };
@@ -87,7 +111,11 @@ Image Annotate(const PixelView& picture, const Detections& detections, const Lab
             is_far(i) ? kFarColour : kNearColour, is_far(i) ? kWhite : kBlack, pen);
   }
   if (!caption.empty()) {
-    DrawTag(canvas, std::string(caption), {0, canvas.rows}, cv::Scalar(40, 40, 40), kWhite, pen);
+    const std::vector<std::string> lines = WrapToWidth(caption, canvas.cols, pen);
+    int bottom = canvas.rows;
+    for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+      bottom = DrawTag(canvas, *line, {0, bottom}, cv::Scalar(40, 40, 40), kWhite, pen);
+    }
   }
   return annotated;
 }
