@@ -275,8 +275,7 @@ def config_text(name, golden, session):
     if any(not isinstance(d, int) for d in session.get_inputs()[0].shape):
         own["nearfar.input.size"] = f"{golden.input.width}x{golden.input.height}"
     if session.get_inputs()[0].type == "tensor(uint8)":
-        own |= {"nearfar.input.layout": "nhwc", "nearfar.input.scale": "1", "nearfar.input.mean": "0",
-                "nearfar.input.std": "1"}
+        own |= {"nearfar.input.layout": "nhwc"}
     else:
         number = lambda v: ",".join(f"{x:g}" for x in v)
         own |= {"nearfar.input.scale": "1", "nearfar.input.mean": number(golden.input.mean),

@@ -414,10 +414,11 @@ Expected<Inspection> Inspect(const GraphFacts& facts, const PackageConfig& confi
   input.type = image->type;
   input.size = size;
   input.dynamic = dynamic;
-  const bool plain =
-      input.mean == std::array<float, 3>{} && input.std == std::array<float, 3>{1, 1, 1};
-  if (input.type == ElementType::kUint8 && plain && reader.Find("input.scale") == nullptr) {
+  if (input.type == ElementType::kUint8) {
+    // Bytes hold no normalised values: such a graph wants the pixels as they are.
     input.scale = 1;
+    input.mean = {};
+    input.std = {1, 1, 1};
   }
   const bool all_said =
       reader.Find("input.resize") != nullptr && reader.Find("input.channels") != nullptr &&
