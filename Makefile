@@ -1,5 +1,5 @@
 # nearfar: `make demo` shows it at work, `make test` checks it. Both bring what they need.
-.PHONY: demo test build install bench asan tsan train format clean help
+.PHONY: demo test build configured install bench asan tsan train format clean help
 .DEFAULT_GOAL := help
 
 JOBS ?= $(shell nproc)
@@ -16,16 +16,18 @@ help:
 	@echo "make tsan     the unit tests under the thread sanitizer"
 	@echo "make train    train the tiny pair of models/ anew"
 
-build:
-	@tools/setup.sh build
-	@[ -f build/build.ninja ] || { echo "make: configuring" >&2; \
-	  cmake --preset release > build.log 2>&1 && rm build.log || { cat build.log >&2; exit 1; }; }
+build: configured
 	@echo "make: building (the count below tells how far)" >&2
 	@cmake --build build -j $(JOBS)
 
-demo:
+# Brings the packages and configures once; later changes to CMake files are seen by the build itself.
+configured:
 	@tools/setup.sh build
-	@[ -f build/build.ninja ] || cmake --preset release
+	@[ -f build/build.ninja ] || { echo "make: configuring" >&2; mkdir -p build; \
+	  cmake --preset release > build/configure.log 2>&1 || { cat build/configure.log >&2; exit 1; }; }
+
+demo: configured
+	@echo "make: building the program (the count below tells how far)" >&2
 	@cmake --build build -j $(JOBS) --target nearfar
 	@examples/demo.sh
 
@@ -41,7 +43,7 @@ install: build
 bench: build
 	@cmake --build build -j $(JOBS) --target bench
 
-asan tsan: 
+asan tsan:
 	@tools/setup.sh build
 	@cmake --preset $@ > /dev/null
 	@cmake --build build-$@ -j $(JOBS)
@@ -50,7 +52,9 @@ asan tsan:
 train:
 	@tools/setup.sh train
 	@$(MAKE) --no-print-directory build
-	@training/train_tiny_pair.sh
+	@build/nearfar scene --out build/scene --seed 2001 --split train=8000 --split val=600
+	@/usr/bin/python3 training/train_tiny_pair.py train --data build/scene
+	@/usr/bin/python3 training/train_tiny_pair.py export --data build/scene --models models
 
 format:
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i
