@@ -79,15 +79,6 @@ std::string_view TritonType(ElementType type) {
 }
 
 /// The shortest text that reads back as the same number.
-std::string Number(float value) {
-  char text[40];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
-std::string Numbers(const std::array<float, 3>& values) {
-  return Number(values[0]) + "," + Number(values[1]) + "," + Number(values[2]);
-}
-
 std::string DimsText(const std::vector<std::int64_t>& shape) {
   std::string text;
   for (const std::int64_t dim : shape) {
@@ -99,7 +90,7 @@ std::string DimsText(const std::vector<std::int64_t>& shape) {
 }  // namespace
 
 std::string CanonicalText(const NmsOptions& nms) {
-  return "iou " + Number(nms.iou) + (nms.per_class ? " per-class" : " over-all-classes") +
+  return "iou " + NumberText(nms.iou) + (nms.per_class ? " per-class" : " over-all-classes") +
          " best " + std::to_string(nms.max_detections) + " of " +
          std::to_string(nms.max_candidates);
 }
@@ -230,15 +221,15 @@ std::string WriteConfig(const ModelPackage& package, const GraphFacts& facts) {
   }
   add("input.channels", input.channels == ChannelOrder::kRgb ? "rgb" : "bgr");
   add("input.layout", input.layout == Layout::kNchw ? "nchw" : "nhwc");
-  add("input.scale", Number(input.scale));
-  add("input.mean", Numbers(input.mean));
-  add("input.std", Numbers(input.std));
+  add("input.scale", NumberText(input.scale));
+  add("input.mean", NumberText(input.mean));
+  add("input.std", NumberText(input.std));
   add("decoder", package.decoder.family);
   for (const auto& [name, value] : package.decoder.parameters) {
     add("decoder." + name, value);
   }
-  add("score_floor", Number(package.score_floor));
-  add("nms.iou", Number(package.nms.iou));
+  add("score_floor", NumberText(package.score_floor));
+  add("nms.iou", NumberText(package.nms.iou));
   add("nms.per_class", package.nms.per_class ? "true" : "false");
   add("nms.max_detections", std::to_string(package.nms.max_detections));
   add("nms.max_candidates", std::to_string(package.nms.max_candidates));

@@ -4,10 +4,12 @@
 #include <cassert>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <vector>
+
+#include "models/text_format.h"
 
 namespace nearfar {
 namespace {
@@ -236,15 +238,15 @@ std::string CanonicalText(const InputSpec& input) {
   const char* resize = input.resize == Resize::kStretch     ? "stretch"
                        : input.resize == Resize::kLetterbox ? "letterbox"
                                                             : "letterbox-top-left";
-  char text[320];
-  std::snprintf(text, sizeof text, "%s%s %s x%.9g-[%.9g,%.9g,%.9g]/[%.9g,%.9g,%.9g] %s %s", resize,
-                input.resize == Resize::kStretch ? "" : (" " + std::to_string(input.pad)).c_str(),
-                input.channels == ChannelOrder::kRgb ? "rgb" : "bgr", double{input.scale},
-                double{input.mean[0]}, double{input.mean[1]}, double{input.mean[2]},
-                double{input.std[0]}, double{input.std[1]}, double{input.std[2]},
-                std::string(ToString(input.type)).c_str(),
-                input.layout == Layout::kNchw ? "nchw" : "nhwc");
-  return text;
+  std::string text = resize;
+  if (input.resize != Resize::kStretch) {
+    text += " " + std::to_string(input.pad);
+  }
+  text += input.channels == ChannelOrder::kRgb ? " rgb" : " bgr";
+  text += " x" + NumberText(input.scale) + "-[" + NumberText(input.mean) + "]/[" +
+          NumberText(input.std) + "]";
+  return text + " " + std::string(ToString(input.type)) +
+         (input.layout == Layout::kNchw ? " nchw" : " nhwc");
 }
 
 FrameInInput PlaceFrame(Size frame, const InputSpec& input) {

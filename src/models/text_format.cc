@@ -1,6 +1,7 @@
 #include "models/text_format.h"
 
 #include <cctype>
+#include <charconv>
 #include <cstdio>
 
 namespace nearfar {
@@ -202,6 +203,15 @@ std::string QuoteText(std::string_view text) {
     }
   }
   return quoted + "\"";
+}
+
+std::string NumberText(float value) {
+  char text[40];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+std::string NumberText(const std::array<float, 3>& values) {
+  return NumberText(values[0]) + "," + NumberText(values[1]) + "," + NumberText(values[2]);
 }
 
 }  // namespace nearfar

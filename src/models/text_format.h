@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,5 +25,9 @@ Expected<std::vector<TextField>> ParseTextFormat(std::string_view text, std::str
 
 /// A string as it is written in the text format, with quotes.
 std::string QuoteText(std::string_view text);
+
+/// A number in the shortest form that reads back equal; several with commas between.
+std::string NumberText(float value);
+std::string NumberText(const std::array<float, 3>& values);
 
 }  // namespace nearfar
