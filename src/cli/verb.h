@@ -10,7 +10,7 @@ class App;
 
 namespace nearfar::cli {
 
-/// What the program's exit status tells. Listed in `nearfar --help` and docs/cli.md.
+/// What the exit status of the program tells; `nearfar --help` lists it.
 enum ExitCode : int {
   kDone = 0,          ///< everything asked for was done
   kSomeFailed = 1,    ///< finished, but some images could not be read or gave no result
