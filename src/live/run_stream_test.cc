@@ -156,6 +156,7 @@ class KeepingSink final : public Sink {
       EXPECT_EQ(std::to_string(pixels.data[0]), record.name);
     }
     records.push_back(record);
+    ++written;
     return {};
   }
   Expected<void> Write(const OutcomeRecord& record) override {
@@ -169,6 +170,7 @@ class KeepingSink final : public Sink {
 
   int fails_at = -1;
   bool ended = false;
+  std::atomic<int> written = 0;  ///< may be read during the run
   std::vector<FrameRecord> records;
   std::vector<OutcomeRecord> outcomes;
 };
@@ -191,7 +193,7 @@ struct Bench {
           return std::vector<std::uint8_t>(static_cast<std::size_t>(rect.width));
         },
         nullptr,
-        [this] { return stop_after >= 0 && static_cast<int>(sink.records.size()) >= stop_after; },
+        [this] { return stop_after >= 0 && sink.written >= stop_after; },
         clock};
     return RunStream(parts, options, RunRecord{});
   }
