@@ -1,5 +1,5 @@
 # nearfar: `make demo` shows it at work, `make test` checks it. Both bring what they need.
-.PHONY: demo test build install bench asan tsan train format clean help
+.PHONY: demo test build install bench soak asan tsan train format clean help
 .DEFAULT_GOAL := help
 
 JOBS ?= $(shell nproc)
@@ -40,6 +40,10 @@ install: build
 
 bench: build
 	@cmake --build build -j $(JOBS) --target bench
+	@for program in build/bench/*_bench; do echo "== $$program"; $$program || exit 1; done
+
+soak: build
+	@bench/soak.py
 
 asan tsan: 
 	@tools/setup.sh build
