@@ -1,5 +1,5 @@
 # nearfar: `make demo` shows it at work, `make test` checks it. Both bring what they need.
-.PHONY: demo test build configured install bench asan tsan train format clean help
+.PHONY: demo test build configured install bench soak asan tsan train format clean help
 .DEFAULT_GOAL := help
 
 JOBS ?= $(shell nproc)
@@ -35,13 +35,19 @@ test:
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory build
 	@echo "make: testing" >&2
-	@ctest --test-dir build --output-on-failure -j $(JOBS) -LE 'slow'
+	@[ -d "$${NEARFAR_ASSETS:-../shared/assets}" ] || \
+	  echo "make: no bundle of real photos: the tests with the label assets are left out" >&2
+	@ctest --test-dir build --output-on-failure -j $(JOBS) -LE slow
 
 install: build
 	@cmake --install build --prefix $(PREFIX)
 
 bench: build
 	@cmake --build build -j $(JOBS) --target bench
+	@for program in build/bench/*_bench; do echo "== $$program"; $$program || exit 1; done
+
+soak: build
+	@bench/soak.py
 
 asan tsan:
 	@tools/setup.sh build

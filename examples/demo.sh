@@ -31,6 +31,14 @@ stop_node() {
 }
 trap stop_node EXIT
 
+# Records a detector's boxes; a recording that is there already is gone on with, unless it was made with
+# other settings.
+record_boxes() {
+  "$nearfar" record "$1" --model "$2" --threads 2 --output "$3" && return
+  rm -f "$3"
+  "$nearfar" record "$1" --model "$2" --threads 2 --output "$3"
+}
+
 # small_big NAME NEAR FAR TRUTH CALIBRATE_LIST JUDGE_LIST [EVAL_FLAGS]: the whole way, from recordings
 # to pictures.
 small_big() {
@@ -40,7 +48,7 @@ small_big() {
   say "$name: $(wc -l < "$calibrate") images to calibrate on, $(wc -l < "$judge") others to judge"
   for part in calibrate judge; do
     for side in near far; do
-      "$nearfar" record "@${!part}" --model "${!side}" --threads 2 --output "$work/$part-$side.rec"
+      record_boxes "@${!part}" "${!side}" "$work/$part-$side.rec"
     done
   done
   say "$name: fitting the paper's rule to an upload ratio of one half"
