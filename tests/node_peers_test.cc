@@ -17,6 +17,8 @@
 #include "adapters/image/codec.h"
 #include "adapters/ort/detector.h"
 #include "child_process.h"
+#include "program.h"
+#include "trace/json_lines.h"
 
 namespace nearfar {
 namespace {
@@ -187,6 +189,28 @@ TEST(NodePeersTest, OurClientGetsFromAStockMlServerWhatItsOwnEngineGives) {
     Upload broken = PhotoUpload(1001);
     broken.bytes.resize(100);
     EXPECT_EQ(SendOver(**link, broken).error_code, "invalid-input");
+
+    // The program itself, from a JPEG file, whose bytes go as they are, to the trace.
+    const std::string jpeg = folder + "/photo.jpg";
+    const auto encoded = EncodeJpeg(pixels->view(), 90);
+    ASSERT_TRUE(encoded);
+    std::ofstream(jpeg, std::ios::binary)
+        .write(reinterpret_cast<const char*>(encoded->data()),
+               static_cast<std::streamsize>(encoded->size()));
+    const auto from_jpeg = (*own)->Detect(DecodeImage(*encoded)->view(), 0, 0);
+    ASSERT_TRUE(from_jpeg);
+    const ProgramResult run = RunProgram(
+        {NEARFAR_BINARY, "run", jpeg, "--near", package, "--far", options.address + "/" + name,
+         "--far-package", package, "--discriminator", "cloud-only", "--far-patience", "20s",
+         "--deadline", "20s", "--trace", folder + "/run.jsonl"});
+    EXPECT_EQ(run.status, 0) << run.err;
+    const auto trace = ReadTrace(folder + "/run.jsonl");
+    ASSERT_TRUE(trace) << trace.error().message;
+    ASSERT_EQ(trace->frames.size(), 1U);
+    EXPECT_EQ(trace->frames[0].status, FrameStatus::kOk) << trace->frames[0].reason;
+    ASSERT_EQ(trace->frames[0].answers.size(), 2U);
+    ExpectSame(trace->frames[0].answers[1].detections, from_jpeg->detections);
+
     server.Signal(SIGTERM);
     if (!server.Wait(seconds(15))) {
       server.Signal(SIGKILL);

@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include "adapters/grpc/node_link.h"
+#include "adapters/grpc/stock_exchange.h"
 #include "adapters/image/codec.h"
 #include "adapters/media/media_source.h"
 #include "adapters/media/picture_sinks.h"
@@ -41,6 +42,7 @@ struct RunConfig {
   double score_floor = -1;  ///< < 0: the model package's
 
   std::string far;
+  std::string far_package;
   Duration far_patience = std::chrono::seconds(5);
 
   std::string discriminator = "smallbig";
@@ -80,6 +82,8 @@ std::vector<Setting> SettingsOf(RunConfig& c) {
       {"score-floor", "the near model's boxes scored below do not exist; default: the package's",
        &c.score_floor, 0, 1},
       {"far", "HOST:PORT/MODEL of the big model; without it everything stays near", &c.far},
+      {"far-package", "the big model's own package or .onnx file, when its node is a stock server "
+       "(Triton, OVMS, MLServer): tensors are made and decoded here", &c.far_package},
       {"far-patience", "at the start, wait this long for the far node to say what it is",
        &c.far_patience},
       {"discriminator", "a name, or a file made by `nearfar calibrate`", &c.discriminator},
@@ -276,6 +280,9 @@ Expected<void> CheckAll(const RunConfig& config, const SettingTable& table) {
   if (config.json && config.trace == "-") {
     return wrong("trace", "stdout is taken by --json; write the trace to a file");
   }
+  if (!config.far_package.empty() && config.far.empty()) {
+    return wrong("far-package", "goes with --far");
+  }
   if (!config.coco_truth.empty() && config.coco.empty()) {
     return wrong("coco-truth", "goes with --coco");
   }
@@ -380,8 +387,20 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
     const std::size_t slash = config.far.find('/');
     link.address = config.far.substr(0, slash);
     link.model = slash == std::string::npos ? "" : config.far.substr(slash + 1);
-    auto opened =
-        GrpcNodeLink::Open(link, assembly.classes, assembly.synonyms, nullptr, assembly.clock);
+    std::unique_ptr<TensorExchange> exchange;
+    if (!config.far_package.empty()) {
+      // Opened for what its graph says of inputs and outputs; the engine is let go again.
+      const auto far = ort::OrtDetector::Open({.model = config.far_package});
+      if (!far) {
+        return wrong("far-package", far.error());
+      }
+      exchange = MakeStockExchange(
+          (*far)->model(), [limits = config.media.limits](std::span<const std::uint8_t> bytes) {
+            return DecodeImage(bytes, limits);
+          });
+    }
+    auto opened = GrpcNodeLink::Open(link, assembly.classes, assembly.synonyms, std::move(exchange),
+                                     assembly.clock);
     if (!opened) {
       return wrong("far", opened.error());
     }
