@@ -41,7 +41,7 @@ STATED = {
 
 
 def count_from_0(folder, file):
-    """Writes a VOC folder's boxes as COCO JSON with corners as they stand: the helmet set counts pixels from
+    """Writes a VOC folder's boxes as COCO JSON with corners as they stand: the helmet set seems to count from
     0, where a VOC file counts from 1, and its objects are so small that one px shows."""
     images, annotations = [], []
     for number, path in enumerate(sorted((folder / "Annotations").glob("*.xml")), 1):
