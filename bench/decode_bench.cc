@@ -1,6 +1,7 @@
-// Decoding and NMS of a 640² YOLO head against its own inference. Without weights: heads filled with
-// logits as a detector gives them (nearly all far below the floor, some clumps above). With the bundle
-// (NEARFAR_ASSETS or ../shared/assets): a photo through real models. Target: ≤ 10 % of the inference.
+// Decoding and NMS of a 640² YOLO head against its own inference. Without weights: heads filled
+// with logits as a detector gives them (nearly all far below the floor, some clumps above). With
+// the bundle (NEARFAR_ASSETS or ../shared/assets): a photo through real models. Target: ≤ 10 % of
+// the inference.
 
 #include <benchmark/benchmark.h>
 

@@ -1,6 +1,7 @@
-// How much of the engine's own speed `nearfar run` reaches with a near model alone: the engine on one
-// thread, everything else on the other core. Rounds alternate between bare calls of ONNX Runtime on a
-// photo's pre-made tensor and a stream over photos from disk, all sinks but the drawing ones on.
+// How much of the engine's own speed `nearfar run` reaches with a near model alone: the engine on
+// one thread, everything else on the other core. Rounds alternate between bare calls of ONNX
+// Runtime on a photo's pre-made tensor and a stream over photos from disk, all sinks but the
+// drawing ones on.
 //
 //   run_bench MODEL.onnx FOLDER [ROUNDS] [FRAMES]     medians over rounds of FRAMES pictures each
 
@@ -70,16 +71,11 @@ double StreamRate(ort::OrtDetector& detector, const std::vector<std::string>& pi
   SummarySink summary;
   auto trace = *TraceSink::Open(folder + "/run_bench.jsonl");
   CocoSink coco(folder + "/run_bench.json", std::nullopt);
-  const StreamParts parts{*source,
-                          detector,
-                          MapLabels(detector.labels(), classes, Synonyms::Default()),
-                          {},
-                          planner,
-                          {&summary, trace.get(), &coco},
-                          nullptr,
-                          nullptr,
-                          nullptr,
-                          clock};
+  const StreamParts parts{
+      *source, detector, MapLabels(detector.labels(), classes, Synonyms::Default()),
+      {},      planner,  {&summary, trace.get(), &coco},
+      nullptr, nullptr,  nullptr,
+      clock};
   RunRecord run;
   run.classes = classes;
   const TimePoint start = clock.Now();
@@ -129,7 +125,8 @@ int Main(int argc, char** argv) {
     const double stream = StreamRate(**detector, pictures, out, clock);
     const double after = BareRate(**detector, tensor, half, clock);
     const double bare = 2 / (1 / before + 1 / after);
-    std::printf("round %d: bare %.2f/s, run %.2f/s, ratio %.3f\n", round, bare, stream, stream / bare);
+    std::printf("round %d: bare %.2f/s, run %.2f/s, ratio %.3f\n", round, bare, stream,
+                stream / bare);
     std::fflush(stdout);
     bare_rates.push_back(bare);
     stream_rates.push_back(stream);
@@ -137,7 +134,8 @@ int Main(int argc, char** argv) {
   }
   std::printf("%s: bare %.2f/s, run %.2f/s, ratio median %.3f, least %.3f\n",
               std::filesystem::path(model).filename().c_str(), Median(bare_rates),
-              Median(stream_rates), Median(ratios), *std::min_element(ratios.begin(), ratios.end()));
+              Median(stream_rates), Median(ratios),
+              *std::min_element(ratios.begin(), ratios.end()));
   return 0;
 }
 
