@@ -4,7 +4,7 @@
 #include <cassert>
 
 #include "core/rng.h"
-#include "eval/percentile.h"
+#include "core/percentile.h"
 
 namespace nearfar {
 

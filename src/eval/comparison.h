@@ -13,7 +13,7 @@
 #include "data/truth.h"
 #include "eval/average_precision.h"
 #include "eval/bootstrap.h"
-#include "eval/percentile.h"
+#include "core/percentile.h"
 
 namespace nearfar {
 
