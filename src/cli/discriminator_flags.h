@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,10 +20,9 @@ std::string DiscriminatorNames();
 /// The list of discriminators and their parameters for a help text, one a line.
 std::string DiscriminatorHelp();
 
-/// A spec from a name and "key=value" texts. Errors: kInvalidInput for a text that is no such pair,
-/// and those of MakeDiscriminator.
-Expected<DiscriminatorSpec> ParseDiscriminatorFlags(const std::string& name,
-                                                    const std::vector<std::string>& parameters);
+/// Parameters from "NAME=NUMBER" texts; the last of a name holds. Errors: kInvalidInput.
+Expected<std::map<std::string, double, std::less<>>> ParseParameters(
+    const std::vector<std::string>& texts);
 
 /// A discriminator and where it came from.
 struct OpenedDiscriminator {
@@ -30,11 +31,12 @@ struct OpenedDiscriminator {
   std::optional<DiscriminatorFile> file;  ///< absent: made by name
 };
 
-/// Makes the discriminator that a flag names: one of DiscriminatorNames, or a discriminator file.
-/// @param parameters  "key=value" texts; only with a name.
-/// Errors: those of ParseDiscriminatorFlags and ReadDiscriminatorFile.
-Expected<OpenedDiscriminator> OpenDiscriminator(const std::string& name_or_file,
-                                                const std::vector<std::string>& parameters);
+/// Makes the discriminator that flags ask for.
+/// @param asked  its name is one of DiscriminatorNames, or the path of a discriminator file, which
+///               has its own parameters.
+/// Errors: those of MakeDiscriminator and ReadDiscriminatorFile; kInvalidInput for parameters
+/// beside a file.
+Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked);
 
 /// The class spellings of a file; of none: those that come with nearfar. Errors: kNotFound,
 /// kInvalidInput, with the path.

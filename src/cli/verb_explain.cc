@@ -75,6 +75,8 @@ Expected<Subject> SubjectFromRecording(const Flags& flags, const OpenedDiscrimin
   if (judge.file) {
     if (const auto made_for = CheckMadeFor(*judge.file, recording->model); !made_for) {
       return tl::unexpected(made_for.error());
+    } else if (!made_for->empty()) {
+      Say(*made_for);
     }
   }
   // People name the picture; recordings key it by its name without folder and extension.
@@ -145,6 +147,8 @@ Expected<Subject> SubjectFromPicture(const Flags& flags, const OpenedDiscriminat
   if (judge.file) {
     if (const auto made_for = CheckMadeFor(*judge.file, (*detector)->identity()); !made_for) {
       return tl::unexpected(made_for.error());
+    } else if (!made_for->empty()) {
+      Say(*made_for);
     }
   }
   auto answer = (*detector)->Detect(picture->view(), 0, 0);
@@ -323,7 +327,13 @@ int Explain(const Flags& flags) {
         "FILE, to take the image of that name from it");
     return kUsage;
   }
-  const auto judge = OpenDiscriminator(flags.discriminator, flags.parameters);
+  const auto parameters = ParseParameters(flags.parameters);
+  if (!parameters) {
+    Say(parameters.error().message);
+    return kUsage;
+  }
+  const auto judge =
+      OpenDiscriminator({.name = flags.discriminator, .parameters = *parameters});
   if (!judge) {
     return Stop(judge.error());
   }

@@ -5,13 +5,11 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,11 +18,13 @@
 #include "adapters/image/codec.h"
 #include "adapters/media/media_source.h"
 #include "adapters/ort/detector.h"
+#include "cli/discriminator_flags.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/clock.h"
 #include "core/json_writer.h"
 #include "core/labels.h"
+#include "core/percentile.h"
 #include "data/recording.h"
 
 namespace nearfar::cli {
@@ -140,32 +140,6 @@ PixelFeatures Measure(const Frame& frame, int jpeg_quality) {
   return features;
 }
 
-double Percentile(std::vector<double>& values, double share) {
-  if (values.empty()) {
-    return -1;
-  }
-  const auto rank =
-      static_cast<std::ptrdiff_t>(std::ceil(share * static_cast<double>(values.size())) - 1);
-  const auto at = values.begin() + std::max<std::ptrdiff_t>(rank, 0);
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
-
-Expected<Synonyms> ReadSynonymsFile(const std::string& path) {
-  if (path.empty()) {
-    return Synonyms::Default();
-  }
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) {
-    return Fail(ErrorCode::kNotFound, "cannot read the synonyms file " + path);
-  }
-  Expected<Synonyms> synonyms = Synonyms::Parse(text.str());
-  return synonyms ? std::move(synonyms)
-                  : Fail(synonyms.error().code, path + ", " + synonyms.error().message);
-}
-
 Expected<std::unique_ptr<ort::OrtDetector>> OpenDetector(const RecordFlags& flags,
                                                          const Synonyms& synonyms) {
   ort::DetectorOptions options{
@@ -262,9 +236,12 @@ Expected<void> RecordPiece(Piece piece, Detector& detector, const RecordFlags& f
 
 void PrintSummary(const RecordFlags& flags, const ModelIdentity& model, Tally& tally,
                   double seconds, bool interrupted) {
-  const double p50 = Percentile(tally.service_ms, 0.50);
-  const double p95 = Percentile(tally.service_ms, 0.95);
-  const double p99 = Percentile(tally.service_ms, 0.99);
+  const auto percentile = [&](double percent) {
+    return tally.recorded > 0 ? Percentile(tally.service_ms, percent) : 0.0;
+  };
+  const double p50 = percentile(50);
+  const double p95 = percentile(95);
+  const double p99 = percentile(99);
   if (flags.json) {
     std::string text;
     JsonWriter json(text);
@@ -308,7 +285,7 @@ void PrintSummary(const RecordFlags& flags, const ModelIdentity& model, Tally& t
 
 int RunRecord(const RecordFlags& flags) {
   WatchForInterrupt();
-  const Expected<Synonyms> synonyms = ReadSynonymsFile(flags.synonyms);
+  const Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
   if (!synonyms) {
     return Stop(synonyms.error());
   }

@@ -77,6 +77,10 @@ Expected<std::vector<std::string>> FilesIn(const fs::path& folder) {
 }
 
 Expected<std::vector<std::string>> LinesOf(const std::string& list) {
+  std::error_code error;
+  if (fs::is_directory(list, error)) {
+    return Fail(ErrorCode::kInvalidInput, list + " is a folder where a list of files was expected");
+  }
   std::ifstream file(list);
   if (!file) {
     return Fail(ErrorCode::kNotFound, "cannot open the list " + list);
@@ -84,6 +88,9 @@ Expected<std::vector<std::string>> LinesOf(const std::string& list) {
   const fs::path folder = fs::path(list).parent_path();
   std::vector<std::string> paths;
   for (std::string line; std::getline(file, line);) {
+    if (line.find('\0') != std::string::npos) {
+      return Fail(ErrorCode::kInvalidInput, list + " is no list of files, one a line: it is no text");
+    }
     line.erase(line.find_last_not_of(" \t\r") + 1);
     if (line.empty() || line.front() == '#') {
       continue;
