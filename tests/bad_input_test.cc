@@ -1,5 +1,6 @@
 // What the program says of wrong input: one clear line and the exit status that fits, no more.
 
+#include <gmock/gmock.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,8 +8,6 @@
 #include <fstream>
 #include <string>
 #include <vector>
-
-#include <gmock/gmock.h>
 
 #include "program.h"
 
@@ -98,7 +97,8 @@ TEST_F(BadInput, IsNamedInOneLineWithAFittingStatus) {
     EXPECT_THAT(result.err, HasSubstr(c.says)) << what;
     EXPECT_EQ(result.out, "") << what;
     // The parser of flags adds a line that points to --help.
-    EXPECT_LE(std::count(result.err.begin(), result.err.end(), '\n'), c.status == 2 ? 2 : 1) << what;
+    EXPECT_LE(std::count(result.err.begin(), result.err.end(), '\n'), c.status == 2 ? 2 : 1)
+        << what;
   }
 }
 
@@ -123,19 +123,20 @@ TEST_F(BadInput, ResultsThatCannotBeWrittenAreNoSuccess) {
 }
 
 TEST_F(BadInput, ADiscriminatorWithoutAThresholdIsSaidToUploadNothing) {
-  const ProgramResult result = Nearfar({"run", kPhoto, "--near", kNear, "--discriminator", "entropy",
-                                        "--far", "127.0.0.1:1/x", "--far-patience", "1ms"});
+  const ProgramResult result =
+      Nearfar({"run", kPhoto, "--near", kNear, "--discriminator", "entropy", "--far",
+               "127.0.0.1:1/x", "--far-patience", "1ms"});
   EXPECT_EQ(result.status, 0);
   EXPECT_THAT(result.err, HasSubstr("entropy only ranks pictures"));
 }
 
 TEST_F(BadInput, CalibrateTakesThePartOfARecordingThatTheImageSetNames) {
-  ASSERT_EQ(Nearfar({"scene", "--out", At("street"), "--split", "a=6", "--split", "b=4"}).status, 0);
+  ASSERT_EQ(Nearfar({"scene", "--out", At("street"), "--split", "a=6", "--split", "b=4"}).status,
+            0);
   const std::string pictures = At("street/JPEGImages");
   ASSERT_EQ(Nearfar({"record", pictures, "--model", kNear, "-o", At("all.rec")}).status, 0);
-  const ProgramResult part =
-      Nearfar({"calibrate", "--near", At("all.rec"), "--far", At("all.rec"), "--truth",
-               At("street"), "--image-set", "a"});
+  const ProgramResult part = Nearfar({"calibrate", "--near", At("all.rec"), "--far", At("all.rec"),
+                                      "--truth", At("street"), "--image-set", "a"});
   EXPECT_EQ(part.status, 0) << part.err;
   EXPECT_THAT(part.out, HasSubstr("images 6"));
   EXPECT_THAT(part.err, HasSubstr("4 recorded images are not in the image set"));

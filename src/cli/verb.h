@@ -23,8 +23,9 @@ enum ExitCode : int {
 struct Verb {
   const char* name;
   const char* summary;  ///< one line for the list of verbs
-  /// Shown at the end of its help: commands, one a line, that work as they stand in a built checkout
-  /// and write only into the current folder. "nearfar" stands for the name the program was called by.
+  /// Shown at the end of its help: commands, one a line, that work as they stand in a built
+  /// checkout and write only into the current folder. "nearfar" stands for the name the program was
+  /// called by.
   const char* example;
   /// Adds options to `app` and returns what runs when they are parsed; the return value is the exit
   /// status. Results go to stdout; everything said goes to stderr.

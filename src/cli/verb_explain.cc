@@ -332,8 +332,7 @@ int Explain(const Flags& flags) {
     Say(parameters.error().message);
     return kUsage;
   }
-  const auto judge =
-      OpenDiscriminator({.name = flags.discriminator, .parameters = *parameters});
+  const auto judge = OpenDiscriminator({.name = flags.discriminator, .parameters = *parameters});
   if (!judge) {
     return Stop(judge.error());
   }

@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
@@ -7,8 +8,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "adapters/grpc/node_link.h"
 #include "adapters/grpc/stock_exchange.h"
@@ -315,7 +314,8 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
                                ? judge->file->upload->threshold
                                : judge->discriminator->natural_threshold();
   if (options.has_far && threshold == std::numeric_limits<double>::infinity()) {
-    Say(judge->spec.name + " only ranks pictures: nothing is uploaded before --upload-above or a "
+    Say(judge->spec.name +
+        " only ranks pictures: nothing is uploaded before --upload-above or a "
         "file made by `nearfar calibrate` gives it a threshold");
   }
   assembly.planner =
@@ -412,9 +412,9 @@ void PrintSummary(const RunSummary& summary, bool has_far, double elapsed_s) {
   char rate[64];
   std::snprintf(rate, sizeof rate, " in %.1f s (%.1f/s): ", elapsed_s,
                 static_cast<double>(summary.frames) / std::max(elapsed_s, 1e-9));
-  Say(count(summary.frames) + (summary.frames == 1 ? " frame" : " frames") + rate + count(summary.ok) + " ok, " + count(summary.degraded) +
-      " degraded, " + count(summary.unreadable) + " unreadable, " + count(summary.failed) +
-      " failed");
+  Say(count(summary.frames) + (summary.frames == 1 ? " frame" : " frames") + rate +
+      count(summary.ok) + " ok, " + count(summary.degraded) + " degraded, " +
+      count(summary.unreadable) + " unreadable, " + count(summary.failed) + " failed");
   char latency[96];
   std::snprintf(latency, sizeof latency, "latency p50 %.0f ms, p95 %.0f ms",
                 ToMilliseconds(summary.latency.Percentile(50)),

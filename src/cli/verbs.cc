@@ -15,8 +15,8 @@ std::function<int()> SetUpRun(CLI::App& app);
 std::function<int()> SetUpScene(CLI::App& app);
 
 // What the examples of calibrate and eval start from.
-#define NEARFAR_TWO_RECORDINGS                                      \
-  "nearfar scene --out scene --split calibrate=60 --split judge=60\n" \
+#define NEARFAR_TWO_RECORDINGS                                              \
+  "nearfar scene --out scene --split calibrate=60 --split judge=60\n"       \
   "nearfar record scene/JPEGImages --model models/scene_near -o near.rec\n" \
   "nearfar record scene/JPEGImages --model models/scene_far -o far.rec\n"
 
@@ -46,7 +46,8 @@ std::span<const Verb> Verbs() {
            SetUpCalibrate},
       Verb{"explain", "why one image is easy or difficult",
            "nearfar explain tests/goldens/photo_wide.png --near models/scene_near", SetUpExplain},
-      Verb{"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
+      Verb{"eval",
+           "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
            NEARFAR_TWO_RECORDINGS
            "nearfar eval --truth scene --image-set judge --near near.rec --far far.rec "
            "--discriminator smallbig random",

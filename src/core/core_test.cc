@@ -1,8 +1,8 @@
+#include <gmock/gmock.h>
+
 #include <cmath>
 #include <limits>
 #include <vector>
-
-#include <gmock/gmock.h>
 
 #include "core/geometry.h"
 #include "core/labels.h"

@@ -9,8 +9,8 @@
 
 namespace nearfar {
 
-/// The place, counted from 1, of the percentile among `count` values in rising order: the first that
-/// at least `percent` % of them do not exceed. REQUIRES: count > 0; 0 < percent <= 100.
+/// The place, counted from 1, of the percentile among `count` values in rising order: the first
+/// that at least `percent` % of them do not exceed. REQUIRES: count > 0; 0 < percent <= 100.
 inline std::size_t NearestRank(std::size_t count, double percent) {
   // 0.95 × 20 is 19.000000000000004 in floating point, and must stay rank 19.
   const double exact = percent / 100.0 * static_cast<double>(count);

@@ -1,11 +1,11 @@
 #include "live/run_stream.h"
 
+#include <gmock/gmock.h>
+
 #include <atomic>
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include <gmock/gmock.h>
 
 #include "core/percentile.h"
 #include "live/summary.h"

@@ -286,8 +286,8 @@ Expected<void> WriteDiscriminatorFile(const std::string& path, const Discriminat
   const std::string text = FormatDiscriminatorFile(file);
   // A device or a pipe is written to; renaming would put a file in its place.
   std::error_code ignored;
-  const bool in_place = std::filesystem::exists(path, ignored) &&
-                        !std::filesystem::is_regular_file(path, ignored);
+  const bool in_place =
+      std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored);
   const std::string beside = in_place ? path : path + ".part";
   errno = 0;
   std::FILE* const out = std::fopen(beside.c_str(), "wb");

@@ -89,7 +89,8 @@ Expected<std::vector<std::string>> LinesOf(const std::string& list) {
   std::vector<std::string> paths;
   for (std::string line; std::getline(file, line);) {
     if (line.find('\0') != std::string::npos) {
-      return Fail(ErrorCode::kInvalidInput, list + " is no list of files, one a line: it is no text");
+      return Fail(ErrorCode::kInvalidInput,
+                  list + " is no list of files, one a line: it is no text");
     }
     line.erase(line.find_last_not_of(" \t\r") + 1);
     if (line.empty() || line.front() == '#') {
