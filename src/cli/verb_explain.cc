@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "adapters/image/codec.h"
-#include "adapters/image/header.h"
 #include "adapters/ort/detector.h"
 #include "cli/discriminator_flags.h"
 #include "cli/report.h"
@@ -163,17 +162,10 @@ Expected<Subject> SubjectFromPicture(const Flags& flags, const OpenedDiscriminat
                   .size = picture->size()};
   MapLabels((*detector)->labels(), subject.classes, *synonyms).Apply(subject.raw);
   // Measured as a run would: the JPEG that it would upload is the file itself, where it is one.
-  if (judge.discriminator->needs_brenner()) {
-    subject.features.brenner = BrennerGradient(picture->view());
-  }
-  if (judge.discriminator->needs_jpeg_bytes()) {
-    const auto header = ReadImageHeader(*bytes);
-    if (header && header->format == ImageFormat::kJpeg) {
-      subject.features.jpeg_bytes = static_cast<std::int64_t>(bytes->size());
-    } else if (const auto jpeg = EncodeJpeg(picture->view(), flags.jpeg_quality)) {
-      subject.features.jpeg_bytes = static_cast<std::int64_t>(jpeg->size());
-    }
-  }
+  subject.features =
+      MeasurePixels(picture->view(), *bytes,
+                    {judge.discriminator->needs_brenner(), judge.discriminator->needs_jpeg_bytes()},
+                    flags.jpeg_quality);
   return subject;
 }
 

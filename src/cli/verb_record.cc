@@ -129,17 +129,6 @@ struct Tally {
   std::vector<double> service_ms;
 };
 
-PixelFeatures Measure(const Frame& frame, int jpeg_quality) {
-  PixelFeatures features{.brenner = BrennerGradient(frame.pixels.view())};
-  const bool is_jpeg = frame.encoded.size() > 2 && frame.encoded[0] == 0xFF;
-  if (is_jpeg) {
-    features.jpeg_bytes = static_cast<std::int64_t>(frame.encoded.size());
-  } else if (const auto jpeg = EncodeJpeg(frame.pixels.view(), jpeg_quality)) {
-    features.jpeg_bytes = static_cast<std::int64_t>(jpeg->size());
-  }
-  return features;
-}
-
 Expected<std::unique_ptr<ort::OrtDetector>> OpenDetector(const RecordFlags& flags,
                                                          const Synonyms& synonyms) {
   ort::DetectorOptions options{
@@ -174,7 +163,8 @@ void ReadPictures(FrameSource& source, const SharedWriter& writer, const RecordF
     }
     Piece piece{.index = index, .item = std::move(*item)};
     if (piece.item.frame && !writer.Has(piece.item.name)) {
-      piece.features = Measure(**piece.item.frame, flags.jpeg_quality);
+      const Frame& frame = **piece.item.frame;
+      piece.features = MeasurePixels(frame.pixels.view(), frame.encoded, {}, flags.jpeg_quality);
     }
     if (!handover.Put(std::move(piece))) {
       break;

@@ -377,22 +377,6 @@ std::optional<ModelIdentity> MeetFarNode(const RunConfig& config, GrpcNodeLink& 
   return identity;
 }
 
-PixelFeatures Measure(const Frame& frame, const Planner& planner, int jpeg_quality) {
-  PixelFeatures features;
-  if (planner.needs_brenner()) {
-    features.brenner = BrennerGradient(frame.pixels.view());
-  }
-  const bool is_jpeg = frame.encoded.size() > 2 && frame.encoded[0] == 0xFF;
-  if (is_jpeg) {
-    features.jpeg_bytes = static_cast<std::int64_t>(frame.encoded.size());
-  } else if (planner.needs_jpeg_bytes()) {
-    if (const auto bytes = EncodeJpeg(frame.pixels.view(), jpeg_quality)) {
-      features.jpeg_bytes = static_cast<std::int64_t>(bytes->size());
-    }
-  }
-  return features;
-}
-
 Expected<std::vector<std::uint8_t>> EncodeUpload(const Frame& frame, const Rect& rect,
                                                  Upload::Payload payload, int jpeg_quality) {
   const PixelView view = Crop(frame.pixels.view(), rect);
@@ -534,21 +518,23 @@ int Run(const RunConfig& config, const SettingTable& table, bool check_only) {
     all.push_back(sink.get());
   }
   WatchForInterrupt();
-  const StreamParts parts{
-      *assembly.source,
-      *assembly.near,
-      assembly.near_labels,
-      links,
-      *assembly.planner,
-      all,
-      [&](const Frame& frame, const Rect& rect, Upload::Payload payload) {
-        return EncodeUpload(frame, rect, payload, config.jpeg_quality);
-      },
-      [&](const Frame& frame, const Planner& planner) {
-        return Measure(frame, planner, config.jpeg_quality);
-      },
-      Interrupted,
-      assembly.clock};
+  const StreamParts parts{*assembly.source,
+                          *assembly.near,
+                          assembly.near_labels,
+                          links,
+                          *assembly.planner,
+                          all,
+                          [&](const Frame& frame, const Rect& rect, Upload::Payload payload) {
+                            return EncodeUpload(frame, rect, payload, config.jpeg_quality);
+                          },
+                          [&](const Frame& frame, const Planner& planner) {
+                            return MeasurePixels(
+                                frame.pixels.view(), frame.encoded,
+                                {planner.needs_brenner(), planner.needs_jpeg_bytes()},
+                                config.jpeg_quality);
+                          },
+                          Interrupted,
+                          assembly.clock};
   const TimePoint start = assembly.clock.Now();
   const StreamEnd end = RunStream(parts, config.stream, run);
   const double elapsed_s = ToMilliseconds(assembly.clock.Now() - start) / 1e3;

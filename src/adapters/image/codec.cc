@@ -251,4 +251,21 @@ double BrennerGradient(const PixelView& view) {
 
 void UseCallersThreadOnly() { cv::setNumThreads(1); }
 
+PixelFeatures MeasurePixels(const PixelView& view, std::span<const std::uint8_t> encoded,
+                            WantedFeatures wanted, int jpeg_quality) {
+  PixelFeatures features;
+  if (wanted.brenner) {
+    features.brenner = BrennerGradient(view);
+  }
+  const bool is_jpeg = !encoded.empty() && encoded[0] == 0xFF;  // no other format begins so
+  if (is_jpeg) {
+    features.jpeg_bytes = static_cast<std::int64_t>(encoded.size());
+  } else if (wanted.jpeg_bytes) {
+    if (const auto jpeg = EncodeJpeg(view, jpeg_quality)) {
+      features.jpeg_bytes = static_cast<std::int64_t>(jpeg->size());
+    }
+  }
+  return features;
+}
+
 }  // namespace nearfar

@@ -61,16 +61,20 @@ template <typename Walk>
 Expected<std::vector<std::string>> FilesIn(const fs::path& folder) {
   std::vector<std::string> files;
   std::error_code error;
-  for (Walk walk(folder, fs::directory_options::skip_permission_denied, error), end;
-       !error && walk != end; walk.increment(error)) {
-    std::error_code ignored;
-    if ((IsPictureName(walk->path()) || IsVideoName(walk->path())) &&
-        !walk->is_directory(ignored)) {
-      files.push_back(walk->path().string());
+  // The walk itself passes over a folder that may not be read.
+  if (const fs::directory_iterator opened(folder, error); !error) {
+    for (Walk walk(folder, fs::directory_options::skip_permission_denied, error), end;
+         !error && walk != end; walk.increment(error)) {
+      std::error_code ignored;
+      if ((IsPictureName(walk->path()) || IsVideoName(walk->path())) &&
+          !walk->is_directory(ignored)) {
+        files.push_back(walk->path().string());
+      }
     }
   }
   if (error) {
-    return Fail(ErrorCode::kIo, "cannot read the folder " + folder.string() + ": " + error.message());
+    return Fail(ErrorCode::kIo,
+                "cannot read the folder " + folder.string() + ": " + error.message());
   }
   std::sort(files.begin(), files.end(), NaturallyBefore);
   return files;
