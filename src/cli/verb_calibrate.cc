@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/discriminator_flags.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "data/imports.h"

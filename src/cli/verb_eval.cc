@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/discriminator_flags.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"

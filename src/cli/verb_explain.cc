@@ -13,7 +13,7 @@
 
 #include "adapters/image/codec.h"
 #include "adapters/ort/detector.h"
-#include "cli/discriminator_flags.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
@@ -102,26 +102,13 @@ Expected<Subject> SubjectFromRecording(const Flags& flags, const OpenedDiscrimin
   return subject;
 }
 
-Expected<std::map<std::string, std::string>> ParseSettings(const std::vector<std::string>& texts) {
-  std::map<std::string, std::string> settings;
-  for (const std::string& text : texts) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return Fail(ErrorCode::kInvalidInput,
-                  "'" + text + "' is no setting of a model: write KEY=VALUE");
-    }
-    settings[text.substr(0, equals)] = text.substr(equals + 1);
-  }
-  return settings;
-}
-
 /// Looks at a picture with the near model.
 Expected<Subject> SubjectFromPicture(const Flags& flags, const OpenedDiscriminator& judge) {
   const auto synonyms = ReadSynonyms(flags.synonyms);
   if (!synonyms) {
     return tl::unexpected(synonyms.error());
   }
-  auto settings = ParseSettings(flags.settings);
+  auto settings = ParseModelSettings(flags.settings, "--set");
   if (!settings) {
     return tl::unexpected(settings.error());
   }

@@ -6,7 +6,7 @@
 #include <string>
 #include <system_error>
 
-#include "cli/discriminator_flags.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"

@@ -18,7 +18,7 @@
 #include "adapters/image/codec.h"
 #include "adapters/media/media_source.h"
 #include "adapters/ort/detector.h"
-#include "cli/discriminator_flags.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/clock.h"
@@ -43,7 +43,7 @@ struct RecordFlags {
   int threads = 1;
   int jpeg_quality = 90;
   bool before_nms = false;
-  bool recursive = false;
+  MediaOptions media;
   bool json = false;
 };
 
@@ -136,13 +136,11 @@ Expected<std::unique_ptr<ort::OrtDetector>> OpenDetector(const RecordFlags& flag
       .engine = {.intra_op_threads = flags.threads, .provider = flags.provider},
       .score_floor = static_cast<float>(flags.score_floor),
       .label_map = synonyms.version()};
-  for (const std::string& text : flags.settings) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return Fail(ErrorCode::kInvalidInput, "--set " + text + ": expected KEY=VALUE");
-    }
-    options.settings[text.substr(0, equals)] = text.substr(equals + 1);
+  auto settings = ParseModelSettings(flags.settings, "--set");
+  if (!settings) {
+    return tl::unexpected(settings.error());
   }
+  options.settings = *std::move(settings);
   // Over config.pbtxt, setting by setting: what is not given stays the package's.
   if (flags.nms_iou) {
     options.settings["nms.iou"] = std::to_string(*flags.nms_iou);
@@ -280,7 +278,7 @@ int RunRecord(const RecordFlags& flags) {
     return Stop(synonyms.error());
   }
   const SystemClock clock;
-  auto source = MediaSource::Open(flags.inputs, {.recursive = flags.recursive}, clock);
+  auto source = MediaSource::Open(flags.inputs, flags.media, clock);
   if (!source) {
     return Stop(source.error());
   }
@@ -379,7 +377,14 @@ std::function<int()> SetUpRecord(CLI::App& app) {
       ->check(CLI::Range(1, 100000));
   app.add_flag("--before-nms", flags->before_nms,
                "record the decoded boxes as they are before NMS");
-  app.add_flag("-r,--recursive", flags->recursive, "also look into folders inside folders");
+  app.add_flag("-r,--recursive", flags->media.recursive, "also look into folders inside folders");
+  app.add_option("--max-pixels", flags->media.limits.max_pixels,
+                 "a larger picture is refused from its header")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--max-bytes", flags->media.limits.max_bytes, "a larger file is refused")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_option("--synonyms", flags->synonyms,
                  "which class names mean the same (default: built in)")
       ->type_name("FILE");

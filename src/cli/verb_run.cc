@@ -17,7 +17,7 @@
 #include "adapters/ort/detector.h"
 #include "adapters/sinks/coco_sink.h"
 #include "adapters/sinks/trace_sink.h"
-#include "cli/discriminator_flags.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/settings.h"
 #include "core/json_writer.h"

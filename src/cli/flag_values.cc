@@ -1,4 +1,4 @@
-#include "cli/discriminator_flags.h"
+#include "cli/flag_values.h"
 
 #include <algorithm>
 #include <charconv>
@@ -82,6 +82,21 @@ Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked) 
   }
   opened.discriminator = *std::move(made);
   return opened;
+}
+
+Expected<std::map<std::string, std::string>> ParseModelSettings(
+    const std::vector<std::string>& texts, const std::string& flag) {
+  std::map<std::string, std::string> settings;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Fail(ErrorCode::kInvalidInput, flag + " " + text +
+                                                ": expected KEY=VALUE; `nearfar model --settings` "
+                                                "lists the keys");
+    }
+    settings[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return settings;
 }
 
 Expected<Synonyms> ReadSynonyms(const std::string& path) {

@@ -38,6 +38,11 @@ struct OpenedDiscriminator {
 /// beside a file.
 Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked);
 
+/// Settings over a model's config.pbtxt from the "KEY=VALUE" texts of a flag; the last of a key
+/// holds. Errors: kInvalidInput with the flag.
+Expected<std::map<std::string, std::string>> ParseModelSettings(
+    const std::vector<std::string>& texts, const std::string& flag);
+
 /// The class spellings of a file; of none: those that come with nearfar. Errors: kNotFound,
 /// kInvalidInput, with the path.
 Expected<Synonyms> ReadSynonyms(const std::string& path);
