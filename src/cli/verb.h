@@ -23,7 +23,10 @@ enum ExitCode : int {
 struct Verb {
   const char* name;
   const char* summary;  ///< one line for the list of verbs
-  const char* example;  ///< shown at the end of its help; works as it stands in a built checkout
+  /// Shown at the end of its help: commands, one a line, that work as they stand in a built
+  /// checkout and write only into the current folder. "nearfar" stands for the name the program was
+  /// called by.
+  const char* example;
   /// Adds options to `app` and returns what runs when they are parsed; the return value is the exit
   /// status. Results go to stdout; everything said goes to stderr.
   std::function<int()> (*set_up)(CLI::App& app);

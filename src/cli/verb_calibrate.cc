@@ -3,10 +3,12 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "cli/discriminator_flags.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "data/imports.h"
@@ -122,6 +124,20 @@ void Warn(const DiscriminatorFile& file, const LabelledSet& set) {
   }
 }
 
+/// Leaves out the frames of other parts of the set than the truth's.
+void KeepOnly(const Truth& part, Recording& recording) {
+  std::set<std::string_view> names;
+  for (const TruthImage& image : part.images) {
+    names.insert(image.name);
+  }
+  const std::size_t others = std::erase_if(
+      recording.frames, [&](const RecordedFrame& frame) { return !names.contains(frame.name); });
+  if (others > 0) {
+    Say(recording.model.name + ": " + std::to_string(others) +
+        " recorded images are not in the image set, left out");
+  }
+}
+
 int Calibrate(const Flags& flags) {
   if (flags.discriminator == "help") {
     std::cout << DiscriminatorHelp() << std::endl;
@@ -131,10 +147,14 @@ int Calibrate(const Flags& flags) {
     Say("calibrate needs --near and --far: what both models found in the same images");
     return kUsage;
   }
-  const Expected<DiscriminatorSpec> spec =
-      ParseDiscriminatorFlags(flags.discriminator, flags.parameters);
-  if (!spec) {
-    Say(spec.error().message);
+  const auto parameters = ParseParameters(flags.parameters);
+  if (!parameters) {
+    Say(parameters.error().message);
+    return kUsage;
+  }
+  const DiscriminatorSpec spec{.name = flags.discriminator, .parameters = *parameters};
+  if (const auto made = MakeDiscriminator(spec); !made) {
+    Say(made.error().message);
     return kUsage;
   }
   const Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
@@ -142,11 +162,11 @@ int Calibrate(const Flags& flags) {
     return Stop(synonyms.error());
   }
   const std::string& images = flags.images.empty() ? flags.truth : flags.images;
-  const Expected<Recording> near = OpenRecording(flags.near, images, *synonyms);
+  Expected<Recording> near = OpenRecording(flags.near, images, *synonyms);
   if (!near) {
     return Stop(near.error());
   }
-  const Expected<Recording> far = OpenRecording(flags.far, images, *synonyms);
+  Expected<Recording> far = OpenRecording(flags.far, images, *synonyms);
   if (!far) {
     return Stop(far.error());
   }
@@ -168,6 +188,10 @@ int Calibrate(const Flags& flags) {
       Say(remark);
     }
   }
+  if (truth && !flags.image_set.empty()) {
+    KeepOnly(*truth, *near);
+    KeepOnly(*truth, *far);
+  }
   const Expected<LabelledSet> set =
       JoinRecordings(*near, *far, truth ? &*truth : nullptr, *synonyms,
                      {.classes = flags.classes, .count_difficult = flags.count_difficult});
@@ -178,7 +202,7 @@ int Calibrate(const Flags& flags) {
     Say(remark);
   }
   Expected<DiscriminatorFile> file = nearfar::Calibrate(
-      *set, near->model, far->model, {.discriminator = *spec, .upload = flags.upload});
+      *set, near->model, far->model, {.discriminator = spec, .upload = flags.upload});
   if (!file) {
     return Stop(file.error());
   }

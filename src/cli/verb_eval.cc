@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -12,11 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
 #include "data/imports.h"
 #include "data/read_truth.h"
+#include "data/text.h"
 #include "discriminate/factory.h"
 #include "eval/alignment.h"
 #include "eval/comparison.h"
@@ -68,23 +69,6 @@ void SayAll(const std::string& what, const std::vector<std::string>& remarks) {
   for (const std::string& remark : remarks) {
     Say(what.empty() ? remark : what + ": " + remark);
   }
-}
-
-Expected<Synonyms> ReadSynonyms(const std::string& path) {
-  if (path.empty()) {
-    return Synonyms::Default();
-  }
-  std::ifstream file(path);
-  if (!file) {
-    return Fail(ErrorCode::kNotFound, "cannot read the synonyms file " + path);
-  }
-  std::ostringstream text;
-  text << file.rdbuf();
-  Expected<Synonyms> synonyms = Synonyms::Parse(text.str());
-  if (!synonyms) {
-    return Fail(synonyms.error().code, path + ": " + synonyms.error().message);
-  }
-  return synonyms;
 }
 
 Expected<Recording> Open(const std::string& path, const EvalFlags& flags,
@@ -145,10 +129,11 @@ Expected<Inputs> ReadInputs(const EvalFlags& flags) {
 /// Reads `image,uploaded` with 0 or 1, one image a line; a first line of names is passed over.
 Expected<std::vector<bool>> ReadDecisions(const std::string& path,
                                           const std::vector<TruthImage>& images) {
-  std::ifstream file(path);
-  if (!file) {
-    return Fail(ErrorCode::kNotFound, "cannot read the decisions " + path);
+  const Expected<std::string> text = ReadFileText(path);
+  if (!text) {
+    return Fail(text.error().code, "decisions: " + text.error().message);
   }
+  std::istringstream file(*text);
   std::map<std::string, bool> uploaded;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
@@ -220,32 +205,31 @@ struct Judge {
 Expected<Judge> MakeJudge(const std::string& name, const Inputs& inputs, const AlignedSet& set,
                           std::size_t near) {
   Judge judge{.title = name};
-  DiscriminatorSpec spec{.name = name};
-  if (std::filesystem::is_regular_file(name)) {
-    const Expected<DiscriminatorFile> file = ReadDiscriminatorFile(name);
-    if (!file) {
-      return tl::unexpected(file.error());
-    }
-    if (const auto fits = CheckMadeFor(*file, inputs.near->model); !fits) {
-      return Fail(fits.error().code, name + ": " + fits.error().message);
-    }
-    judge.title = std::filesystem::path(name).filename().string();
-    spec = file->discriminator;
-    if (file->upload) {
-      judge.threshold = file->upload->threshold;
-    }
-    for (const std::size_t f : set.position[near]) {
-      judge.boxes.push_back(
-          DetectionsIn(file->classes, *inputs.near, inputs.near->frames[f], inputs.synonyms));
-    }
-  } else {
+  Expected<OpenedDiscriminator> opened = OpenDiscriminator({.name = name});
+  if (!opened) {
+    return tl::unexpected(opened.error());
+  }
+  judge.discriminator = std::move(opened->discriminator);
+  if (!opened->file) {
     judge.boxes = set.detections[near];
+    return judge;
   }
-  Expected<std::unique_ptr<Discriminator>> made = MakeDiscriminator(spec);
-  if (!made) {
-    return tl::unexpected(made.error());
+  const DiscriminatorFile& file = *opened->file;
+  const auto fits = CheckMadeFor(file, inputs.near->model);
+  if (!fits) {
+    return Fail(fits.error().code, name + ": " + fits.error().message);
   }
-  judge.discriminator = std::move(*made);
+  if (!fits->empty()) {
+    Say(name + ": " + *fits);
+  }
+  judge.title = std::filesystem::path(name).filename().string();
+  if (file.upload) {
+    judge.threshold = file.upload->threshold;
+  }
+  for (const std::size_t f : set.position[near]) {
+    judge.boxes.push_back(
+        DetectionsIn(file.classes, *inputs.near, inputs.near->frames[f], inputs.synonyms));
+  }
   return judge;
 }
 
@@ -695,11 +679,6 @@ int RunEval(const EvalFlags& flags) {
     PrintJson(*evaluation, flags);
   } else {
     PrintText(*evaluation, flags);
-  }
-  std::cout.flush();
-  if (!std::cout) {
-    Say("cannot write the result to the standard output");
-    return kCannot;
   }
   return kDone;
 }

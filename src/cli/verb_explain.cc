@@ -12,9 +12,8 @@
 #include <vector>
 
 #include "adapters/image/codec.h"
-#include "adapters/image/header.h"
 #include "adapters/ort/detector.h"
-#include "cli/discriminator_flags.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
@@ -75,6 +74,8 @@ Expected<Subject> SubjectFromRecording(const Flags& flags, const OpenedDiscrimin
   if (judge.file) {
     if (const auto made_for = CheckMadeFor(*judge.file, recording->model); !made_for) {
       return tl::unexpected(made_for.error());
+    } else if (!made_for->empty()) {
+      Say(*made_for);
     }
   }
   // People name the picture; recordings key it by its name without folder and extension.
@@ -101,26 +102,13 @@ Expected<Subject> SubjectFromRecording(const Flags& flags, const OpenedDiscrimin
   return subject;
 }
 
-Expected<std::map<std::string, std::string>> ParseSettings(const std::vector<std::string>& texts) {
-  std::map<std::string, std::string> settings;
-  for (const std::string& text : texts) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return Fail(ErrorCode::kInvalidInput,
-                  "'" + text + "' is no setting of a model: write KEY=VALUE");
-    }
-    settings[text.substr(0, equals)] = text.substr(equals + 1);
-  }
-  return settings;
-}
-
 /// Looks at a picture with the near model.
 Expected<Subject> SubjectFromPicture(const Flags& flags, const OpenedDiscriminator& judge) {
   const auto synonyms = ReadSynonyms(flags.synonyms);
   if (!synonyms) {
     return tl::unexpected(synonyms.error());
   }
-  auto settings = ParseSettings(flags.settings);
+  auto settings = ParseModelSettings(flags.settings, "--set");
   if (!settings) {
     return tl::unexpected(settings.error());
   }
@@ -145,6 +133,8 @@ Expected<Subject> SubjectFromPicture(const Flags& flags, const OpenedDiscriminat
   if (judge.file) {
     if (const auto made_for = CheckMadeFor(*judge.file, (*detector)->identity()); !made_for) {
       return tl::unexpected(made_for.error());
+    } else if (!made_for->empty()) {
+      Say(*made_for);
     }
   }
   auto answer = (*detector)->Detect(picture->view(), 0, 0);
@@ -159,17 +149,10 @@ Expected<Subject> SubjectFromPicture(const Flags& flags, const OpenedDiscriminat
                   .size = picture->size()};
   MapLabels((*detector)->labels(), subject.classes, *synonyms).Apply(subject.raw);
   // Measured as a run would: the JPEG that it would upload is the file itself, where it is one.
-  if (judge.discriminator->needs_brenner()) {
-    subject.features.brenner = BrennerGradient(picture->view());
-  }
-  if (judge.discriminator->needs_jpeg_bytes()) {
-    const auto header = ReadImageHeader(*bytes);
-    if (header && header->format == ImageFormat::kJpeg) {
-      subject.features.jpeg_bytes = static_cast<std::int64_t>(bytes->size());
-    } else if (const auto jpeg = EncodeJpeg(picture->view(), flags.jpeg_quality)) {
-      subject.features.jpeg_bytes = static_cast<std::int64_t>(jpeg->size());
-    }
-  }
+  subject.features =
+      MeasurePixels(picture->view(), *bytes,
+                    {judge.discriminator->needs_brenner(), judge.discriminator->needs_jpeg_bytes()},
+                    flags.jpeg_quality);
   return subject;
 }
 
@@ -323,7 +306,12 @@ int Explain(const Flags& flags) {
         "FILE, to take the image of that name from it");
     return kUsage;
   }
-  const auto judge = OpenDiscriminator(flags.discriminator, flags.parameters);
+  const auto parameters = ParseParameters(flags.parameters);
+  if (!parameters) {
+    Say(parameters.error().message);
+    return kUsage;
+  }
+  const auto judge = OpenDiscriminator({.name = flags.discriminator, .parameters = *parameters});
   if (!judge) {
     return Stop(judge.error());
   }

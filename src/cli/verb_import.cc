@@ -1,13 +1,12 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <system_error>
 
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
@@ -28,25 +27,16 @@ struct ImportFlags {
 };
 
 int RunImport(const ImportFlags& flags) {
-  Synonyms synonyms = Synonyms::Default();
-  if (!flags.synonyms.empty()) {
-    std::ifstream file(flags.synonyms);
-    std::ostringstream text;
-    text << file.rdbuf();
-    Expected<Synonyms> parsed = Synonyms::Parse(text.str());
-    if (!file || !parsed) {
-      Say(!file ? "cannot read the synonyms file " + flags.synonyms
-                : flags.synonyms + ", " + parsed.error().message);
-      return kCannot;
-    }
-    synonyms = std::move(*parsed);
+  const Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
+  if (!synonyms) {
+    return Stop(synonyms.error());
   }
   std::error_code ignored;
   if (!flags.force && std::filesystem::exists(flags.output, ignored)) {
     Say("there is already a file " + flags.output + ": name another, or --force to replace it");
     return kCannot;
   }
-  Expected<Recording> recording = OpenRecording(flags.detections, flags.images, synonyms);
+  Expected<Recording> recording = OpenRecording(flags.detections, flags.images, *synonyms);
   if (!recording) {
     return Stop(recording.error());
   }

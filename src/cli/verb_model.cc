@@ -8,6 +8,7 @@
 
 #include "adapters/ort/detector.h"
 #include "adapters/ort/graph_cost.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "core/json_writer.h"
 #include "core/labels.h"
@@ -32,20 +33,6 @@ struct ModelReport {
   std::unique_ptr<ort::OrtDetector> detector;
   ort::GraphCost cost;
 };
-
-Expected<std::map<std::string, std::string>> ParseSettings(const std::vector<std::string>& flags,
-                                                           const char* flag) {
-  std::map<std::string, std::string> settings;
-  for (const std::string& text : flags) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return Fail(ErrorCode::kInvalidInput,
-                  std::string(flag) + " " + text + ": expected KEY=VALUE (see --settings)");
-    }
-    settings[text.substr(0, equals)] = text.substr(equals + 1);
-  }
-  return settings;
-}
 
 std::string Rounded(double value, int digits) {
   char text[48];
@@ -228,8 +215,8 @@ int RunModel(const ModelFlags& flags) {
   }
   std::vector<ModelReport> reports;
   for (std::size_t i = 0; i < flags.models.size(); ++i) {
-    const auto settings = i == 0 ? ParseSettings(flags.settings, "--set")
-                                 : ParseSettings(flags.second_settings, "--set2");
+    const auto settings = i == 0 ? ParseModelSettings(flags.settings, "--set")
+                                 : ParseModelSettings(flags.second_settings, "--set2");
     if (!settings) {
       Say(settings.error().message);
       return kUsage;

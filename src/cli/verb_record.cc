@@ -5,13 +5,11 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,11 +18,13 @@
 #include "adapters/image/codec.h"
 #include "adapters/media/media_source.h"
 #include "adapters/ort/detector.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/clock.h"
 #include "core/json_writer.h"
 #include "core/labels.h"
+#include "core/percentile.h"
 #include "data/recording.h"
 
 namespace nearfar::cli {
@@ -43,7 +43,7 @@ struct RecordFlags {
   int threads = 1;
   int jpeg_quality = 90;
   bool before_nms = false;
-  bool recursive = false;
+  MediaOptions media;
   bool json = false;
 };
 
@@ -129,43 +129,6 @@ struct Tally {
   std::vector<double> service_ms;
 };
 
-PixelFeatures Measure(const Frame& frame, int jpeg_quality) {
-  PixelFeatures features{.brenner = BrennerGradient(frame.pixels.view())};
-  const bool is_jpeg = frame.encoded.size() > 2 && frame.encoded[0] == 0xFF;
-  if (is_jpeg) {
-    features.jpeg_bytes = static_cast<std::int64_t>(frame.encoded.size());
-  } else if (const auto jpeg = EncodeJpeg(frame.pixels.view(), jpeg_quality)) {
-    features.jpeg_bytes = static_cast<std::int64_t>(jpeg->size());
-  }
-  return features;
-}
-
-double Percentile(std::vector<double>& values, double share) {
-  if (values.empty()) {
-    return -1;
-  }
-  const auto rank =
-      static_cast<std::ptrdiff_t>(std::ceil(share * static_cast<double>(values.size())) - 1);
-  const auto at = values.begin() + std::max<std::ptrdiff_t>(rank, 0);
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
-
-Expected<Synonyms> ReadSynonymsFile(const std::string& path) {
-  if (path.empty()) {
-    return Synonyms::Default();
-  }
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) {
-    return Fail(ErrorCode::kNotFound, "cannot read the synonyms file " + path);
-  }
-  Expected<Synonyms> synonyms = Synonyms::Parse(text.str());
-  return synonyms ? std::move(synonyms)
-                  : Fail(synonyms.error().code, path + ", " + synonyms.error().message);
-}
-
 Expected<std::unique_ptr<ort::OrtDetector>> OpenDetector(const RecordFlags& flags,
                                                          const Synonyms& synonyms) {
   ort::DetectorOptions options{
@@ -173,13 +136,11 @@ Expected<std::unique_ptr<ort::OrtDetector>> OpenDetector(const RecordFlags& flag
       .engine = {.intra_op_threads = flags.threads, .provider = flags.provider},
       .score_floor = static_cast<float>(flags.score_floor),
       .label_map = synonyms.version()};
-  for (const std::string& text : flags.settings) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return Fail(ErrorCode::kInvalidInput, "--set " + text + ": expected KEY=VALUE");
-    }
-    options.settings[text.substr(0, equals)] = text.substr(equals + 1);
+  auto settings = ParseModelSettings(flags.settings, "--set");
+  if (!settings) {
+    return tl::unexpected(settings.error());
   }
+  options.settings = *std::move(settings);
   // Over config.pbtxt, setting by setting: what is not given stays the package's.
   if (flags.nms_iou) {
     options.settings["nms.iou"] = std::to_string(*flags.nms_iou);
@@ -200,7 +161,8 @@ void ReadPictures(FrameSource& source, const SharedWriter& writer, const RecordF
     }
     Piece piece{.index = index, .item = std::move(*item)};
     if (piece.item.frame && !writer.Has(piece.item.name)) {
-      piece.features = Measure(**piece.item.frame, flags.jpeg_quality);
+      const Frame& frame = **piece.item.frame;
+      piece.features = MeasurePixels(frame.pixels.view(), frame.encoded, {}, flags.jpeg_quality);
     }
     if (!handover.Put(std::move(piece))) {
       break;
@@ -262,9 +224,12 @@ Expected<void> RecordPiece(Piece piece, Detector& detector, const RecordFlags& f
 
 void PrintSummary(const RecordFlags& flags, const ModelIdentity& model, Tally& tally,
                   double seconds, bool interrupted) {
-  const double p50 = Percentile(tally.service_ms, 0.50);
-  const double p95 = Percentile(tally.service_ms, 0.95);
-  const double p99 = Percentile(tally.service_ms, 0.99);
+  const auto percentile = [&](double percent) {
+    return tally.recorded > 0 ? Percentile(tally.service_ms, percent) : 0.0;
+  };
+  const double p50 = percentile(50);
+  const double p95 = percentile(95);
+  const double p99 = percentile(99);
   if (flags.json) {
     std::string text;
     JsonWriter json(text);
@@ -308,12 +273,12 @@ void PrintSummary(const RecordFlags& flags, const ModelIdentity& model, Tally& t
 
 int RunRecord(const RecordFlags& flags) {
   WatchForInterrupt();
-  const Expected<Synonyms> synonyms = ReadSynonymsFile(flags.synonyms);
+  const Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
   if (!synonyms) {
     return Stop(synonyms.error());
   }
   const SystemClock clock;
-  auto source = MediaSource::Open(flags.inputs, {.recursive = flags.recursive}, clock);
+  auto source = MediaSource::Open(flags.inputs, flags.media, clock);
   if (!source) {
     return Stop(source.error());
   }
@@ -412,7 +377,14 @@ std::function<int()> SetUpRecord(CLI::App& app) {
       ->check(CLI::Range(1, 100000));
   app.add_flag("--before-nms", flags->before_nms,
                "record the decoded boxes as they are before NMS");
-  app.add_flag("-r,--recursive", flags->recursive, "also look into folders inside folders");
+  app.add_flag("-r,--recursive", flags->media.recursive, "also look into folders inside folders");
+  app.add_option("--max-pixels", flags->media.limits.max_pixels,
+                 "a larger picture is refused from its header")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--max-bytes", flags->media.limits.max_bytes, "a larger file is refused")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_option("--synonyms", flags->synonyms,
                  "which class names mean the same (default: built in)")
       ->type_name("FILE");

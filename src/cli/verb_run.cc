@@ -1,15 +1,13 @@
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
-#include <iterator>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "adapters/grpc/node_link.h"
 #include "adapters/grpc/stock_exchange.h"
@@ -19,14 +17,13 @@
 #include "adapters/ort/detector.h"
 #include "adapters/sinks/coco_sink.h"
 #include "adapters/sinks/trace_sink.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/settings.h"
 #include "core/json_writer.h"
-#include "discriminate/factory.h"
 #include "live/run_stream.h"
 #include "live/summary.h"
 #include "pipeline/small_big.h"
-#include "train/discriminator_file.h"
 
 namespace nearfar::cli {
 namespace {
@@ -169,51 +166,6 @@ class TalkingSink final : public Sink {
   bool far_is_away_ = false;
 };
 
-/// The discriminator, and the file that it came from.
-struct Judge {
-  std::unique_ptr<Discriminator> discriminator;
-  std::optional<DiscriminatorFile> file;
-};
-
-Expected<Judge> MakeJudge(const RunConfig& config, const SettingTable& table) {
-  Judge judge;
-  DiscriminatorSpec spec{.name = config.discriminator};
-  spec.parameters.insert(config.parameters.begin(), config.parameters.end());
-  const auto known = KnownDiscriminators();
-  const bool by_name = std::any_of(known.begin(), known.end(), [&](const DiscriminatorInfo& info) {
-    return info.name == config.discriminator;
-  });
-  const auto wrong = [&](const Error& error, const char* key) {
-    return Fail(error.code, table.Where(key) + ": " + error.message);
-  };
-  if (!by_name) {
-    auto file = ReadDiscriminatorFile(config.discriminator);
-    if (!file) {
-      std::string names;
-      for (const DiscriminatorInfo& info : known) {
-        names += (names.empty() ? "" : ", ") + std::string(info.name);
-      }
-      return wrong({file.error().code,
-                    file.error().message + (file.error().code == ErrorCode::kNotFound
-                                                ? "; by name there are " + names
-                                                : "")},
-                   "discriminator");
-    }
-    if (!config.parameters.empty()) {
-      return Fail(ErrorCode::kInvalidInput,
-                  table.Where("param") + ": a discriminator file has its own parameters");
-    }
-    spec = file->discriminator;
-    judge.file = *std::move(file);
-  }
-  auto made = MakeDiscriminator(spec);
-  if (!made) {
-    return wrong(made.error(), config.parameters.empty() ? "discriminator" : "param");
-  }
-  judge.discriminator = *std::move(made);
-  return judge;
-}
-
 /// A run, put together from its configuration and not yet started.
 struct Assembly {
   SystemClock clock;
@@ -227,17 +179,9 @@ struct Assembly {
   std::unique_ptr<GrpcNodeLink> link;
 };
 
-Expected<std::string> TextOf(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) {
-    return Fail(ErrorCode::kNotFound, "cannot open " + path);
-  }
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 /// The label space in force: chosen, the one that the discriminator was fitted in, or the near one.
 Expected<LabelSpace> ChooseClasses(const RunConfig& config, const SettingTable& table,
-                                   const Judge& judge, const Assembly& assembly) {
+                                   const OpenedDiscriminator& judge, const Assembly& assembly) {
   const LabelSpace near = MakeLabelSpace(assembly.near->labels(), assembly.synonyms);
   if (config.classes.empty()) {
     return judge.file ? judge.file->classes : near;
@@ -303,17 +247,11 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
   const auto wrong = [&](const char* key, const Error& error) {
     return Fail(error.code, table.Where(key) + ": " + error.message);
   };
-  if (!config.synonyms.empty()) {
-    const auto text = TextOf(config.synonyms);
-    if (!text) {
-      return wrong("synonyms", text.error());
-    }
-    auto synonyms = Synonyms::Parse(*text);
-    if (!synonyms) {
-      return wrong("synonyms", {synonyms.error().code, config.synonyms + ": " + synonyms.error().message});
-    }
-    assembly.synonyms = *std::move(synonyms);
+  auto synonyms = ReadSynonyms(config.synonyms);
+  if (!synonyms) {
+    return wrong("synonyms", synonyms.error());
   }
+  assembly.synonyms = *std::move(synonyms);
   auto source = MediaSource::Open(config.images, config.media, assembly.clock);
   if (!source) {
     return wrong("images", source.error());
@@ -334,13 +272,18 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
   }
   assembly.near = *std::move(near);
 
-  auto judge = MakeJudge(config, table);
+  auto judge = OpenDiscriminator(
+      {config.discriminator, {config.parameters.begin(), config.parameters.end()}});
   if (!judge) {
-    return tl::unexpected(judge.error());
+    return wrong(config.parameters.empty() ? "discriminator" : "param", judge.error());
   }
   if (judge->file) {
-    if (const auto fits = CheckMadeFor(*judge->file, assembly.near->identity()); !fits) {
+    auto fits = CheckMadeFor(*judge->file, assembly.near->identity());
+    if (!fits) {
       return wrong("discriminator", fits.error());
+    }
+    if (!fits->empty()) {
+      Say(*fits);
     }
   }
   auto classes = ChooseClasses(config, table, *judge, assembly);
@@ -366,14 +309,18 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
       options.class_thresholds[static_cast<std::size_t>(label)] = static_cast<float>(threshold);
     }
   }
-  std::unique_ptr<UploadPolicy> policy = std::make_unique<ThresholdPolicy>();
-  if (config.upload_above > -1e15) {
-    policy = std::make_unique<ThresholdPolicy>(config.upload_above);
-  } else if (judge->file && judge->file->upload) {
-    policy = std::make_unique<ThresholdPolicy>(judge->file->upload->threshold);
+  const double threshold = config.upload_above > -1e15 ? config.upload_above
+                           : judge->file && judge->file->upload
+                               ? judge->file->upload->threshold
+                               : judge->discriminator->natural_threshold();
+  if (options.has_far && threshold == std::numeric_limits<double>::infinity()) {
+    Say(judge->spec.name +
+        " only ranks pictures: nothing is uploaded before --upload-above or a "
+        "file made by `nearfar calibrate` gives it a threshold");
   }
-  assembly.planner = std::make_unique<SmallBigPlanner>(
-      std::move(options), std::move(judge->discriminator), std::move(policy));
+  assembly.planner =
+      std::make_unique<SmallBigPlanner>(std::move(options), std::move(judge->discriminator),
+                                        std::make_unique<ThresholdPolicy>(threshold));
 
   if (!config.coco_truth.empty()) {
     auto catalog = ReadCocoCatalog(config.coco_truth, assembly.synonyms);
@@ -430,22 +377,6 @@ std::optional<ModelIdentity> MeetFarNode(const RunConfig& config, GrpcNodeLink& 
   return identity;
 }
 
-PixelFeatures Measure(const Frame& frame, const Planner& planner, int jpeg_quality) {
-  PixelFeatures features;
-  if (planner.needs_brenner()) {
-    features.brenner = BrennerGradient(frame.pixels.view());
-  }
-  const bool is_jpeg = frame.encoded.size() > 2 && frame.encoded[0] == 0xFF;
-  if (is_jpeg) {
-    features.jpeg_bytes = static_cast<std::int64_t>(frame.encoded.size());
-  } else if (planner.needs_jpeg_bytes()) {
-    if (const auto bytes = EncodeJpeg(frame.pixels.view(), jpeg_quality)) {
-      features.jpeg_bytes = static_cast<std::int64_t>(bytes->size());
-    }
-  }
-  return features;
-}
-
 Expected<std::vector<std::uint8_t>> EncodeUpload(const Frame& frame, const Rect& rect,
                                                  Upload::Payload payload, int jpeg_quality) {
   const PixelView view = Crop(frame.pixels.view(), rect);
@@ -460,21 +391,24 @@ Expected<std::vector<std::uint8_t>> EncodeUpload(const Frame& frame, const Rect&
   return rows;
 }
 
-void PrintSummary(const RunSummary& summary, double elapsed_s) {
+void PrintSummary(const RunSummary& summary, bool has_far, double elapsed_s) {
   const auto count = [](std::uint64_t number) { return std::to_string(number); };
   char rate[64];
-  std::snprintf(rate, sizeof rate, " frames in %.1f s (%.1f/s): ", elapsed_s,
+  std::snprintf(rate, sizeof rate, " in %.1f s (%.1f/s): ", elapsed_s,
                 static_cast<double>(summary.frames) / std::max(elapsed_s, 1e-9));
-  Say(count(summary.frames) + rate + count(summary.ok) + " ok, " + count(summary.degraded) +
-      " degraded, " + count(summary.unreadable) + " unreadable, " + count(summary.failed) +
-      " failed");
+  Say(count(summary.frames) + (summary.frames == 1 ? " frame" : " frames") + rate +
+      count(summary.ok) + " ok, " + count(summary.degraded) + " degraded, " +
+      count(summary.unreadable) + " unreadable, " + count(summary.failed) + " failed");
   char latency[96];
   std::snprintf(latency, sizeof latency, "latency p50 %.0f ms, p95 %.0f ms",
-                ToMilliseconds(summary.latency.Quantile(0.5)),
-                ToMilliseconds(summary.latency.Quantile(0.95)));
-  Say(count(summary.difficult) + " difficult, " + count(summary.uploaded) + " uploaded, " +
-      count(summary.late_answers) + " answered late; " + InMb(summary.bytes_up) + " up, " +
-      InMb(summary.bytes_down) + " down; " + latency);
+                ToMilliseconds(summary.latency.Percentile(50)),
+                ToMilliseconds(summary.latency.Percentile(95)));
+  Say(count(summary.difficult) + " difficult, " +
+      (has_far ? count(summary.uploaded) + " uploaded, " + count(summary.late_answers) +
+                     " answered late; " + InMb(summary.bytes_up) + " up, " +
+                     InMb(summary.bytes_down) + " down; "
+               : std::string("none uploaded: there is no far node (--far); ")) +
+      latency);
 }
 
 std::string SummaryAsJson(const RunSummary& summary, double elapsed_s, bool stopped) {
@@ -493,8 +427,8 @@ std::string SummaryAsJson(const RunSummary& summary, double elapsed_s, bool stop
   json.Field("objects", summary.objects);
   json.Field("bytes_up", summary.bytes_up);
   json.Field("bytes_down", summary.bytes_down);
-  json.Field("latency_p50_ms", ToMilliseconds(summary.latency.Quantile(0.5)));
-  json.Field("latency_p95_ms", ToMilliseconds(summary.latency.Quantile(0.95)));
+  json.Field("latency_p50_ms", ToMilliseconds(summary.latency.Percentile(50)));
+  json.Field("latency_p95_ms", ToMilliseconds(summary.latency.Percentile(95)));
   json.Field("elapsed_s", elapsed_s);
   json.Field("stopped", stopped);
   json.EndObject();
@@ -584,21 +518,23 @@ int Run(const RunConfig& config, const SettingTable& table, bool check_only) {
     all.push_back(sink.get());
   }
   WatchForInterrupt();
-  const StreamParts parts{
-      *assembly.source,
-      *assembly.near,
-      assembly.near_labels,
-      links,
-      *assembly.planner,
-      all,
-      [&](const Frame& frame, const Rect& rect, Upload::Payload payload) {
-        return EncodeUpload(frame, rect, payload, config.jpeg_quality);
-      },
-      [&](const Frame& frame, const Planner& planner) {
-        return Measure(frame, planner, config.jpeg_quality);
-      },
-      Interrupted,
-      assembly.clock};
+  const StreamParts parts{*assembly.source,
+                          *assembly.near,
+                          assembly.near_labels,
+                          links,
+                          *assembly.planner,
+                          all,
+                          [&](const Frame& frame, const Rect& rect, Upload::Payload payload) {
+                            return EncodeUpload(frame, rect, payload, config.jpeg_quality);
+                          },
+                          [&](const Frame& frame, const Planner& planner) {
+                            return MeasurePixels(
+                                frame.pixels.view(), frame.encoded,
+                                {planner.needs_brenner(), planner.needs_jpeg_bytes()},
+                                config.jpeg_quality);
+                          },
+                          Interrupted,
+                          assembly.clock};
   const TimePoint start = assembly.clock.Now();
   const StreamEnd end = RunStream(parts, config.stream, run);
   const double elapsed_s = ToMilliseconds(assembly.clock.Now() - start) / 1e3;
@@ -608,7 +544,7 @@ int Run(const RunConfig& config, const SettingTable& table, bool check_only) {
     Say("far: answers held classes that are none of those in force: " +
         Listed(assembly.link->unmapped()));
   }
-  PrintSummary(summary.summary(), elapsed_s);
+  PrintSummary(summary.summary(), assembly.link != nullptr, elapsed_s);
   if (config.json) {
     std::cout << SummaryAsJson(summary.summary(), elapsed_s, end.stopped) << std::endl;
   }

@@ -14,33 +14,50 @@ std::function<int()> SetUpRecord(CLI::App& app);
 std::function<int()> SetUpRun(CLI::App& app);
 std::function<int()> SetUpScene(CLI::App& app);
 
+// What the examples of calibrate and eval start from.
+#define NEARFAR_TWO_RECORDINGS                                              \
+  "nearfar scene --out scene --split calibrate=60 --split judge=60\n"       \
+  "nearfar record scene/JPEGImages --model models/scene_near -o near.rec\n" \
+  "nearfar record scene/JPEGImages --model models/scene_far -o far.rec\n"
+
 // In the order in which a new user meets them.
 std::span<const Verb> Verbs() {
   static const std::array verbs{
       Verb{"run", "detect objects: near model first, difficult pictures to the far one",
-           "nearfar run photos/ --near small.onnx --far 127.0.0.1:8001/big --trace run.jsonl",
+           "nearfar run tests/goldens --near models/scene_near --far 127.0.0.1:8001/scene_far "
+           "--trace run.jsonl",
            SetUpRun},
       Verb{"model", "tell what a model is: parameters, size, operations, decoder, what was assumed",
-           "nearfar model --synonyms", SetUpModel},
+           "nearfar model models/scene_near models/scene_far", SetUpModel},
       Verb{"node", "serve models to others over the Open Inference Protocol v2",
            "nearfar node --models models/scene_far --port 8001", SetUpNode},
-      Verb{"record", "keep a detector's boxes over pictures and videos, to decide upon them many times",
-           "nearfar record tests/goldens/photo_large.png --model models/scene_near --output near.rec", SetUpRecord},
+      Verb{"record",
+           "keep a detector's boxes over pictures and videos, to decide upon them many times",
+           "nearfar record tests/goldens --model models/scene_near -o photos.rec", SetUpRecord},
       Verb{"import", "turn another program's detections (VOC comp4, COCO results) into a recording",
-           "nearfar import results/VOC2007/Main --images VOCdevkit/VOC2007 --output far.rec",
+           "nearfar scene --out street --split val=20 --format coco\n"
+           "nearfar run street/images --near models/scene_far --coco far.json --coco-truth street\n"
+           "nearfar import far.json --images street -o imported.rec --force",
            SetUpImport},
       Verb{"calibrate", "fit a discriminator from what both models found in the same images",
-           "nearfar calibrate --near near.rec --far far.rec --upload 0.5 -o disc.json",
+           NEARFAR_TWO_RECORDINGS
+           "nearfar calibrate --near near.rec --far far.rec --truth scene --image-set calibrate "
+           "-o disc.json",
            SetUpCalibrate},
       Verb{"explain", "why one image is easy or difficult",
-           "nearfar explain --recording near.rec --discriminator disc.json 000004", SetUpExplain},
-      Verb{"eval", "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
-           "nearfar eval --truth VOC2007 --near near.rec --far far.rec --discriminator smallbig random",
+           "nearfar explain tests/goldens/photo_wide.png --near models/scene_near", SetUpExplain},
+      Verb{"eval",
+           "hold recordings and traces against a truth: mAP, objects found, uploads, latency",
+           NEARFAR_TWO_RECORDINGS
+           "nearfar eval --truth scene --image-set judge --near near.rec --far far.rec "
+           "--discriminator smallbig random",
            SetUpEval},
       Verb{"scene", "draw an annotated set of street pictures from a seed",
-           "nearfar scene --out scene --split calibrate=200 --split judge=200", SetUpScene},
+           "nearfar scene --out scene --split calibrate=60 --split judge=60", SetUpScene},
   };
   return verbs;
 }
+
+#undef NEARFAR_TWO_RECORDINGS
 
 }  // namespace nearfar::cli

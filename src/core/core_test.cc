@@ -1,12 +1,14 @@
+#include <gmock/gmock.h>
+
 #include <cmath>
 #include <limits>
-
-#include <gmock/gmock.h>
+#include <vector>
 
 #include "core/geometry.h"
 #include "core/labels.h"
 #include "core/model_identity.h"
 #include "core/nms.h"
+#include "core/percentile.h"
 #include "core/rng.h"
 
 namespace nearfar {
@@ -112,6 +114,39 @@ TEST(ModelIdentity, DifferenceNamesTheFieldsThatMatter) {
   EXPECT_EQ(Difference(a, b), "");
   b.hash = "34";
   EXPECT_EQ(Difference(a, b), "hash: 12 ≠ 34");
+}
+
+TEST(ModelIdentity, WithoutAHashIsComparedByItsName) {
+  const ModelIdentity a{.name = "comp4"};  // an import
+  ModelIdentity b = a;
+  EXPECT_EQ(Difference(a, b), "");
+  b.name = "other";
+  EXPECT_EQ(Difference(a, b), "name: comp4 ≠ other");
+  b.hash = "34";
+  EXPECT_EQ(Difference(a, b), "name: comp4 ≠ other");
+  b.name = a.name;
+  EXPECT_EQ(Difference(a, b), "");
+}
+
+TEST(Percentile, IsTheNearestRank) {
+  struct Case {
+    std::vector<int> values;
+    double percent;
+    int expected;
+  };
+  const Case cases[] = {
+      {{7}, 50, 7},       {{7}, 99, 7},           {{2, 1}, 50, 1},       {{2, 1}, 51, 2},
+      {{3, 1, 2}, 50, 2}, {{4, 3, 2, 1}, 100, 4}, {{4, 3, 2, 1}, 25, 1}, {{4, 3, 2, 1}, 0.1, 1},
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(Percentile(c.values, c.percent), c.expected) << c.percent << " % of " << c.values[0];
+  }
+  std::vector<int> twenty;
+  for (int i = 1; i <= 20; ++i) {
+    twenty.push_back(i);
+  }
+  EXPECT_EQ(Percentile(twenty, 95), 19);
+  EXPECT_EQ(Percentile(twenty, 99), 20);
 }
 
 TEST(Rng, GivesTheSameStreamOnEveryMachine) {

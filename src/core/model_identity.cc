@@ -14,7 +14,11 @@ std::string Difference(const ModelIdentity& a, const ModelIdentity& b) {
   const auto size_text = [](Size size) {
     return std::to_string(size.width) + "x" + std::to_string(size.height);
   };
-  compare("hash", a.hash, b.hash);
+  if (a.hash.empty() || b.hash.empty()) {
+    compare("name", a.name, b.name);
+  } else {
+    compare("hash", a.hash, b.hash);
+  }
   compare("preprocessing", a.preprocessing, b.preprocessing);
   compare("nms", a.nms, b.nms);
   compare("label map", a.label_map, b.label_map);

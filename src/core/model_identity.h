@@ -9,7 +9,7 @@ namespace nearfar {
 /// All that decides which boxes a detector gives for an image. Two recordings with equal identities
 /// can stand for each other; a discriminator is valid for the identity that it was fitted on.
 struct ModelIdentity {
-  std::string name;           ///< package or file name; for people, not compared
+  std::string name;           ///< package or file name; compared only where a hash is unknown
   std::string version;        ///< version folder of the package; for people, not compared
   std::string hash;           ///< first 16 hex digits of the model file's SHA-256; empty = unknown
   std::string preprocessing;  ///< canonical text of resize, channel order, normalisation
@@ -22,7 +22,7 @@ struct ModelIdentity {
 };
 
 /// What differs between two identities, as "hash: a ≠ b; input: ..." over the compared fields;
-/// empty when one may stand for the other.
+/// empty when one may stand for the other. Where a hash is unknown the names are compared instead.
 std::string Difference(const ModelIdentity& a, const ModelIdentity& b);
 
 }  // namespace nearfar

@@ -80,7 +80,9 @@ class LineReader {
       json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
       if (object.is_discarded()) {
         if (!Trim(rest_).empty()) {
-          return Wrong("the line is no JSON, and it is not the last one: take it out");
+          return Wrong(number_ == 1
+                           ? "the file is no recording: its first line is no JSON"
+                           : "the line is no JSON, and it is not the last one: take it out");
         }
         cut_ = true;
         rest_ = {};

@@ -27,6 +27,9 @@ Expected<std::string> ReadFileText(const std::string& path) {
   if (std::filesystem::is_directory(path, status)) {
     return Fail(ErrorCode::kInvalidInput, path + " is a folder where a file was expected");
   }
+  if (std::filesystem::is_character_file(path, status)) {
+    return Fail(ErrorCode::kInvalidInput, path + " is a device where a file was expected");
+  }
   errno = 0;
   const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose_r);
   if (file == nullptr) {

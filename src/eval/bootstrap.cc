@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "core/percentile.h"
 #include "core/rng.h"
-#include "eval/percentile.h"
 
 namespace nearfar {
 

@@ -10,10 +10,10 @@
 #include "core/detection.h"
 #include "core/expected.h"
 #include "core/labels.h"
+#include "core/percentile.h"
 #include "data/truth.h"
 #include "eval/average_precision.h"
 #include "eval/bootstrap.h"
-#include "eval/percentile.h"
 
 namespace nearfar {
 

@@ -12,7 +12,6 @@
 #include "eval/bootstrap.h"
 #include "eval/comparison.h"
 #include "eval/matching.h"
-#include "eval/percentile.h"
 
 namespace nearfar {
 namespace {
@@ -266,27 +265,6 @@ TEST(AveragePrecision, AWeightStandsForThatManyCopiesOfTheImage) {
                 1e-12);
   }
   EXPECT_EQ(CountObjects(voc, .5F, weights), CountObjects(voc_copied));
-}
-
-TEST(Percentile, IsTheNearestRank) {
-  struct Case {
-    std::vector<int> values;
-    double percent;
-    int expected;
-  };
-  const Case cases[] = {
-      {{7}, 50, 7},       {{7}, 99, 7},           {{2, 1}, 50, 1},       {{2, 1}, 51, 2},
-      {{3, 1, 2}, 50, 2}, {{4, 3, 2, 1}, 100, 4}, {{4, 3, 2, 1}, 25, 1}, {{4, 3, 2, 1}, 0.1, 1},
-  };
-  for (const Case& c : cases) {
-    EXPECT_EQ(Percentile(c.values, c.percent), c.expected) << c.percent << " % of " << c.values[0];
-  }
-  std::vector<int> twenty;
-  for (int i = 1; i <= 20; ++i) {
-    twenty.push_back(i);
-  }
-  EXPECT_EQ(Percentile(twenty, 95), 19);
-  EXPECT_EQ(Percentile(twenty, 99), 20);
 }
 
 TEST(Resample, DrawsAsManyImagesAsThereAreAndTheSameForTheSameSeed) {

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/percentile.h"
+
 namespace nearfar {
 namespace {
 
 constexpr double kSmallestMs = 0.01;
-constexpr double kGrowth = 1.02;
+constexpr double kGrowth = 1.001;
 
 }  // namespace
 
@@ -19,17 +21,16 @@ void LatencyHistogram::Add(Duration time) {
   ++count_;
 }
 
-Duration LatencyHistogram::Quantile(double quantile) const {
-  const auto wanted =
-      static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(count_)));
-  std::uint64_t seen = 0;
-  for (std::size_t i = 0; i < buckets_.size(); ++i) {
-    seen += buckets_[i];
-    if (seen >= wanted && seen > 0) {
-      return FromMilliseconds(kSmallestMs * std::pow(kGrowth, static_cast<double>(i + 1)));
-    }
+Duration LatencyHistogram::Percentile(double percent) const {
+  if (count_ == 0) {
+    return {};
   }
-  return {};
+  const std::size_t rank = NearestRank(count_, percent);
+  std::size_t bucket = 0;
+  for (std::uint64_t seen = buckets_[0]; seen < rank; seen += buckets_[bucket]) {
+    ++bucket;
+  }
+  return FromMilliseconds(kSmallestMs * std::pow(kGrowth, static_cast<double>(bucket) + 0.5));
 }
 
 Expected<void> SummarySink::Write(const FrameRecord& record, const PixelView& /*pixels*/) {

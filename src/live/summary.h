@@ -8,17 +8,17 @@
 
 namespace nearfar {
 
-/// Percentiles of times in constant memory: buckets that grow by 2 %, from 10 µs to hours.
+/// Percentiles of times in constant memory: buckets that grow by 0.1 %, from 10 µs to hours.
 class LatencyHistogram {
  public:
   void Add(Duration time);
-  /// Upper end of the bucket that holds the share `quantile` of the times, at most 2 % too large;
-  /// zero when there are none. REQUIRES: 0 < quantile <= 1.
-  Duration Quantile(double quantile) const;
+  /// The nearest-rank percentile within 0.1 %: the middle of the bucket that holds it. Zero when
+  /// there are no times. REQUIRES: 0 < percent <= 100.
+  Duration Percentile(double percent) const;
   std::uint64_t count() const { return count_; }
 
  private:
-  std::array<std::uint64_t, 1200> buckets_{};
+  std::array<std::uint64_t, 21000> buckets_{};
   std::uint64_t count_ = 0;
 };
 

@@ -280,8 +280,10 @@ Expected<Trace> ReadTrace(const std::string& path) {
   std::size_t number = 0;
   const auto at = [&](std::size_t which) { return path + ":" + std::to_string(which) + ": "; };
   const auto no_json = [&] {
-    return Fail(ErrorCode::kInvalidInput,
-                at(broken_line) + "the line is no JSON, and it is not the last one: take it out");
+    return Fail(
+        ErrorCode::kInvalidInput,
+        at(broken_line) + (has_run ? "the line is no JSON, and it is not the last one: take it out"
+                                   : "the file is no trace: its first line is no JSON"));
   };
   while (std::getline(file, line)) {
     ++number;

@@ -4,10 +4,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "core/json_fields.h"
@@ -257,6 +259,11 @@ Expected<DiscriminatorFile> ParseDiscriminatorFile(std::string_view text) {
 }
 
 Expected<DiscriminatorFile> ReadDiscriminatorFile(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return Fail(ErrorCode::kIo,
+                "cannot read discriminator file " + path + ": " + std::strerror(EISDIR));
+  }
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) {
@@ -277,22 +284,28 @@ Expected<DiscriminatorFile> ReadDiscriminatorFile(const std::string& path) {
 
 Expected<void> WriteDiscriminatorFile(const std::string& path, const DiscriminatorFile& file) {
   const std::string text = FormatDiscriminatorFile(file);
-  const std::string beside = path + ".part";
+  // A device or a pipe is written to; renaming would put a file in its place.
+  std::error_code ignored;
+  const bool in_place =
+      std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored);
+  const std::string beside = in_place ? path : path + ".part";
   errno = 0;
   std::FILE* const out = std::fopen(beside.c_str(), "wb");
   bool done = out != nullptr && std::fwrite(text.data(), 1, text.size(), out) == text.size();
   if (out != nullptr) {
     done = std::fclose(out) == 0 && done;
   }
-  if (!done || std::rename(beside.c_str(), path.c_str()) != 0) {
+  if (!done || (!in_place && std::rename(beside.c_str(), path.c_str()) != 0)) {
     const std::string reason = SystemError();
-    std::remove(beside.c_str());
+    if (!in_place) {
+      std::remove(beside.c_str());
+    }
     return Fail(ErrorCode::kIo, "cannot write discriminator file " + path + ": " + reason);
   }
   return {};
 }
 
-Expected<void> CheckMadeFor(const DiscriminatorFile& file, const ModelIdentity& near) {
+Expected<std::string> CheckMadeFor(const DiscriminatorFile& file, const ModelIdentity& near) {
   const std::string difference = Difference(file.near, near);
   if (!difference.empty()) {
     return Fail(
@@ -301,7 +314,12 @@ Expected<void> CheckMadeFor(const DiscriminatorFile& file, const ModelIdentity& 
             " (" + difference +
             "): calibrate with a recording of this model, or use the model it was made for");
   }
-  return {};
+  if (file.near.hash.empty() || near.hash.empty()) {
+    return "the discriminator's near model or the one at hand has no hash, as imports have none: "
+           "only the name " +
+           near.name + " says that they are the same";
+  }
+  return std::string();
 }
 
 }  // namespace nearfar

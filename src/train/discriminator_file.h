@@ -46,8 +46,9 @@ Expected<DiscriminatorFile> ReadDiscriminatorFile(const std::string& path);
 /// Writes beside the target and renames, so that a reader never sees half a file. Errors: kIo.
 Expected<void> WriteDiscriminatorFile(const std::string& path, const DiscriminatorFile& file);
 
-/// Whether the file may judge boxes of this near model.
+/// Whether the file may judge boxes of this near model. Returns what a user should know of a check
+/// that was a weak one: a model without a hash (an import) is known by its name alone; else empty.
 /// Errors: kInvalidInput with what differs.
-Expected<void> CheckMadeFor(const DiscriminatorFile& file, const ModelIdentity& near);
+Expected<std::string> CheckMadeFor(const DiscriminatorFile& file, const ModelIdentity& near);
 
 }  // namespace nearfar

@@ -142,7 +142,7 @@ TEST(CheckMadeFor, RefusesBoxesOfAnotherModelWithWhatDiffers) {
   const DiscriminatorFile file = Example();
   ModelIdentity same = file.near;
   same.name = "renamed";  // names are for people
-  EXPECT_TRUE(CheckMadeFor(file, same).has_value());
+  EXPECT_EQ(CheckMadeFor(file, same), Expected<std::string>(""));
   ModelIdentity other = file.near;
   other.hash = "ffff";
   other.input = {416, 416};
@@ -151,6 +151,28 @@ TEST(CheckMadeFor, RefusesBoxesOfAnotherModelWithWhatDiffers) {
   EXPECT_THAT(refused.error().message, HasSubstr("made for near model small"));
   EXPECT_THAT(refused.error().message, HasSubstr("hash: 0123456789abcdef"));
   EXPECT_THAT(refused.error().message, HasSubstr("input: 320x320"));
+}
+
+TEST(CheckMadeFor, GoesByTheNameOfImportsAndSaysSo) {
+  DiscriminatorFile file = Example();
+  file.near = {.name = "comp4"};
+  const auto weak = CheckMadeFor(file, file.near);
+  ASSERT_TRUE(weak.has_value());
+  EXPECT_THAT(*weak, HasSubstr("only the name comp4"));
+  const auto refused = CheckMadeFor(file, {.name = "another import"});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, HasSubstr("name: comp4"));
+}
+
+TEST(WriteDiscriminatorFile, LeavesADeviceInItsPlace) {
+  const auto full = std::filesystem::path(::testing::TempDir()) /
+                    ("discriminator_file_test_full" + std::to_string(getpid()));
+  std::filesystem::create_symlink("/dev/full", full);
+  const auto refused = WriteDiscriminatorFile(full, Example());
+  EXPECT_TRUE(std::filesystem::is_symlink(full));
+  std::filesystem::remove(full);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, HasSubstr("No space left"));
 }
 
 }  // namespace

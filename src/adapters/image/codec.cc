@@ -146,9 +146,9 @@ Expected<Image> DecodeImage(Bytes bytes, const ImageLimits& limits) {
     return Fail(ErrorCode::kInvalidInput, "the picture is empty (0 bytes)");
   }
   if (static_cast<std::int64_t>(bytes.size()) > limits.max_bytes) {
-    return Fail(ErrorCode::kLimitExceeded,
-                "the picture has " + std::to_string(bytes.size()) + " bytes; the limit is " +
-                    std::to_string(limits.max_bytes));
+    return Fail(ErrorCode::kLimitExceeded, "the picture has " + std::to_string(bytes.size()) +
+                                               " bytes; the limit is " +
+                                               std::to_string(limits.max_bytes) + " (max-bytes)");
   }
   const auto header = ReadImageHeader(bytes);
   if (!header) {
@@ -160,10 +160,10 @@ Expected<Image> DecodeImage(Bytes bytes, const ImageLimits& limits) {
     return Fail(ErrorCode::kInvalidInput, "the " + format + " is damaged or cut short (no size)");
   }
   if (header->stored.area() > limits.max_pixels) {
-    return Fail(ErrorCode::kLimitExceeded,
-                "the " + format + " has " + Describe(header->stored) + " = " +
-                    std::to_string(header->stored.area()) + " pixels; the limit is " +
-                    std::to_string(limits.max_pixels));
+    return Fail(ErrorCode::kLimitExceeded, "the " + format + " has " + Describe(header->stored) +
+                                               " = " + std::to_string(header->stored.area()) +
+                                               " pixels; the limit is " +
+                                               std::to_string(limits.max_pixels) + " (max-pixels)");
   }
   try {
     if (header->format == ImageFormat::kJpeg) {
@@ -250,5 +250,22 @@ double BrennerGradient(const PixelView& view) {
 }
 
 void UseCallersThreadOnly() { cv::setNumThreads(1); }
+
+PixelFeatures MeasurePixels(const PixelView& view, std::span<const std::uint8_t> encoded,
+                            WantedFeatures wanted, int jpeg_quality) {
+  PixelFeatures features;
+  if (wanted.brenner) {
+    features.brenner = BrennerGradient(view);
+  }
+  const bool is_jpeg = !encoded.empty() && encoded[0] == 0xFF;  // no other format begins so
+  if (is_jpeg) {
+    features.jpeg_bytes = static_cast<std::int64_t>(encoded.size());
+  } else if (wanted.jpeg_bytes) {
+    if (const auto jpeg = EncodeJpeg(view, jpeg_quality)) {
+      features.jpeg_bytes = static_cast<std::int64_t>(jpeg->size());
+    }
+  }
+  return features;
+}
 
 }  // namespace nearfar

@@ -42,6 +42,18 @@ bool IsJpegOrPng(std::span<const std::uint8_t> bytes);
 /// image. Larger is sharper; 0 for fewer than three columns.
 double BrennerGradient(const PixelView& view);
 
+/// Which features are worth their cost.
+struct WantedFeatures {
+  bool brenner = true;
+  bool jpeg_bytes = true;  ///< of pictures that are no JPEG files; a file's size costs nothing
+};
+
+/// What discriminators want of a picture's pixels; what is not wanted is absent.
+/// @param encoded       the bytes that the picture was decoded from; empty: there are none.
+/// @param jpeg_quality  of the JPEG that is made where those bytes are none, 1 to 100.
+PixelFeatures MeasurePixels(const PixelView& view, std::span<const std::uint8_t> encoded,
+                            WantedFeatures wanted, int jpeg_quality);
+
 /// From now on OpenCV works on the caller's thread alone, in the whole process: its pool would take
 /// cores from the detector. For programs, at their start.
 void UseCallersThreadOnly();

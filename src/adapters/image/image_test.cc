@@ -247,5 +247,20 @@ TEST(ReadFileBytes, NamesTheFileThatIsMissingOrTooLarge) {
   EXPECT_EQ(ReadFileBytes(path, 9).error().code, ErrorCode::kLimitExceeded);
 }
 
+TEST(MeasurePixels, TakesTheSizeOfAJpegFileAndElseOfTheJpegThatItMakes) {
+  const Image image = TestPicture({64, 48});
+  const double brenner = BrennerGradient(image.view());
+  const auto jpeg = EncodeJpeg(image.view(), 90).value();
+  const std::vector<std::uint8_t> file(1000, 0xFF);  // begins as a JPEG file does
+  EXPECT_EQ(MeasurePixels(image.view(), file, {}, 90), (PixelFeatures{brenner, 1000}));
+  const auto made = static_cast<std::int64_t>(jpeg.size());
+  EXPECT_EQ(MeasurePixels(image.view(), {}, {}, 90), (PixelFeatures{brenner, made}));
+  const std::vector<std::uint8_t> png{0x89, 'P', 'N', 'G'};
+  EXPECT_EQ(MeasurePixels(image.view(), png, {}, 90), (PixelFeatures{brenner, made}));
+  // Unwanted is absent, but for a file's size, which costs nothing.
+  EXPECT_EQ(MeasurePixels(image.view(), png, {false, false}, 90), PixelFeatures{});
+  EXPECT_EQ(MeasurePixels(image.view(), file, {false, false}, 90), (PixelFeatures{-1, 1000}));
+}
+
 }  // namespace
 }  // namespace nearfar

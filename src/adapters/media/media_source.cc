@@ -61,22 +61,30 @@ template <typename Walk>
 Expected<std::vector<std::string>> FilesIn(const fs::path& folder) {
   std::vector<std::string> files;
   std::error_code error;
-  for (Walk walk(folder, fs::directory_options::skip_permission_denied, error), end;
-       !error && walk != end; walk.increment(error)) {
-    std::error_code ignored;
-    if ((IsPictureName(walk->path()) || IsVideoName(walk->path())) &&
-        !walk->is_directory(ignored)) {
-      files.push_back(walk->path().string());
+  // The walk itself passes over a folder that may not be read.
+  if (const fs::directory_iterator opened(folder, error); !error) {
+    for (Walk walk(folder, fs::directory_options::skip_permission_denied, error), end;
+         !error && walk != end; walk.increment(error)) {
+      std::error_code ignored;
+      if ((IsPictureName(walk->path()) || IsVideoName(walk->path())) &&
+          !walk->is_directory(ignored)) {
+        files.push_back(walk->path().string());
+      }
     }
   }
   if (error) {
-    return Fail(ErrorCode::kIo, "cannot read the folder " + folder.string() + ": " + error.message());
+    return Fail(ErrorCode::kIo,
+                "cannot read the folder " + folder.string() + ": " + error.message());
   }
   std::sort(files.begin(), files.end(), NaturallyBefore);
   return files;
 }
 
 Expected<std::vector<std::string>> LinesOf(const std::string& list) {
+  std::error_code error;
+  if (fs::is_directory(list, error)) {
+    return Fail(ErrorCode::kInvalidInput, list + " is a folder where a list of files was expected");
+  }
   std::ifstream file(list);
   if (!file) {
     return Fail(ErrorCode::kNotFound, "cannot open the list " + list);
@@ -84,6 +92,10 @@ Expected<std::vector<std::string>> LinesOf(const std::string& list) {
   const fs::path folder = fs::path(list).parent_path();
   std::vector<std::string> paths;
   for (std::string line; std::getline(file, line);) {
+    if (line.find('\0') != std::string::npos) {
+      return Fail(ErrorCode::kInvalidInput,
+                  list + " is no list of files, one a line: it is no text");
+    }
     line.erase(line.find_last_not_of(" \t\r") + 1);
     if (line.empty() || line.front() == '#') {
       continue;

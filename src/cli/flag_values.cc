@@ -1,12 +1,12 @@
-#include "cli/discriminator_flags.h"
+#include "cli/flag_values.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 #include <utility>
+
+#include "data/text.h"
 
 namespace nearfar::cli {
 
@@ -36,10 +36,10 @@ std::string DiscriminatorHelp() {
   return text;
 }
 
-Expected<DiscriminatorSpec> ParseDiscriminatorFlags(const std::string& name,
-                                                    const std::vector<std::string>& parameters) {
-  DiscriminatorSpec spec{.name = name};
-  for (const std::string& text : parameters) {
+Expected<std::map<std::string, double, std::less<>>> ParseParameters(
+    const std::vector<std::string>& texts) {
+  std::map<std::string, double, std::less<>> parameters;
+  for (const std::string& text : texts) {
     const std::size_t equals = text.find('=');
     double value = 0;
     const char* const end = text.data() + text.size();
@@ -49,31 +49,23 @@ Expected<DiscriminatorSpec> ParseDiscriminatorFlags(const std::string& name,
       return Fail(ErrorCode::kInvalidInput,
                   "'" + text + "' is no parameter: write NAME=NUMBER, as in count_threshold=2");
     }
-    spec.parameters[text.substr(0, equals)] = value;
+    parameters[text.substr(0, equals)] = value;
   }
-  if (const auto made = MakeDiscriminator(spec); !made) {
-    return tl::unexpected(made.error());
-  }
-  return spec;
+  return parameters;
 }
 
-Expected<OpenedDiscriminator> OpenDiscriminator(const std::string& name_or_file,
-                                                const std::vector<std::string>& parameters) {
-  OpenedDiscriminator opened;
+Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked) {
+  OpenedDiscriminator opened{.spec = asked};
   const auto known = KnownDiscriminators();
-  if (std::any_of(known.begin(), known.end(),
-                  [&](const DiscriminatorInfo& info) { return info.name == name_or_file; })) {
-    auto spec = ParseDiscriminatorFlags(name_or_file, parameters);
-    if (!spec) {
-      return tl::unexpected(spec.error());
-    }
-    opened.spec = *std::move(spec);
-  } else {
-    if (!parameters.empty()) {
+  if (std::none_of(known.begin(), known.end(),
+                   [&](const DiscriminatorInfo& info) { return info.name == asked.name; })) {
+    if (!asked.parameters.empty()) {
       return Fail(ErrorCode::kInvalidInput,
-                  "--param goes with a discriminator's name; a file has its own parameters");
+                  "parameters go with a discriminator's name, not with '" + asked.name +
+                      "': a discriminator file has its own; by name there are " +
+                      DiscriminatorNames());
     }
-    auto file = ReadDiscriminatorFile(name_or_file);
+    auto file = ReadDiscriminatorFile(asked.name);
     if (!file) {
       return Fail(file.error().code,
                   file.error().message +
@@ -92,16 +84,30 @@ Expected<OpenedDiscriminator> OpenDiscriminator(const std::string& name_or_file,
   return opened;
 }
 
+Expected<std::map<std::string, std::string>> ParseModelSettings(
+    const std::vector<std::string>& texts, const std::string& flag) {
+  std::map<std::string, std::string> settings;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Fail(ErrorCode::kInvalidInput, flag + " " + text +
+                                                ": expected KEY=VALUE; `nearfar model --settings` "
+                                                "lists the keys");
+    }
+    settings[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return settings;
+}
+
 Expected<Synonyms> ReadSynonyms(const std::string& path) {
   if (path.empty()) {
     return Synonyms::Default();
   }
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return Fail(ErrorCode::kNotFound, "cannot read the synonyms file " + path);
+  const Expected<std::string> text = ReadFileText(path);
+  if (!text) {
+    return tl::unexpected(text.error());
   }
-  Expected<Synonyms> synonyms = Synonyms::Parse(text.str());
+  Expected<Synonyms> synonyms = Synonyms::Parse(*text);
   if (!synonyms) {
     return Fail(synonyms.error().code, path + ": " + synonyms.error().message);
   }
