@@ -11,6 +11,7 @@
 #include "cli/flag_values.h"
 #include "cli/report.h"
 #include "cli/verb.h"
+#include "core/phrase.h"
 #include "data/imports.h"
 #include "data/read_truth.h"
 #include "train/calibrate.h"
@@ -34,12 +35,6 @@ struct Flags {
   bool json = false;
 };
 
-std::string Number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
-
 std::string Percent(double share) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
@@ -51,21 +46,21 @@ std::string ThresholdLines(const DiscriminatorFile& file) {
   if (file.score) {
     const SmallBigOptions options = SmallBigOptionsOf(file.discriminator).value();
     const long long difference = file.score->difference();
-    text += "score threshold   " + Number(options.score_threshold) + "  (" +
+    text += "score threshold   " + ShortNumber(options.score_threshold) + "  (" +
             std::to_string(file.score->estimated) + " boxes above it, " +
             std::to_string(file.score->objects) +
             (file.truth ? " annotated objects" : " objects found by the far model") +
             ": L = " + (difference > 0 ? "+" : "") + std::to_string(difference) + ")\n";
     text += "count threshold   " + std::to_string(options.count_threshold) + "\n";
-    text += "area threshold    " + Number(options.area_threshold) + "\n";
+    text += "area threshold    " + ShortNumber(options.area_threshold) + "\n";
   } else {
     for (const auto& [name, value] : file.discriminator.parameters) {
-      text +=
-          name + std::string(name.size() < 17 ? 18 - name.size() : 1, ' ') + Number(value) + "\n";
+      text += name + std::string(name.size() < 17 ? 18 - name.size() : 1, ' ') +
+              ShortNumber(value) + "\n";
     }
   }
   if (file.upload) {
-    text += "upload threshold  " + Number(file.upload->threshold) + "  (gain score; uploads " +
+    text += "upload threshold  " + ShortNumber(file.upload->threshold) + "  (gain score; uploads " +
             Percent(file.upload->reached) + ", " + Percent(file.upload->wanted) + " wanted)\n";
   }
   return text;
@@ -82,7 +77,7 @@ void Print(const DiscriminatorFile& file) {
   std::vector<std::vector<std::string>> rows;
   const auto add = [&](const char* what, const std::optional<BinaryMetrics>& metrics) {
     if (metrics) {
-      rows.push_back({what, Percent(metrics->accuracy()), Number(metrics->f1()),
+      rows.push_back({what, Percent(metrics->accuracy()), ShortNumber(metrics->f1()),
                       Percent(metrics->precision()), Percent(metrics->recall()),
                       Percent(metrics->upload_ratio())});
     }

@@ -216,7 +216,7 @@ TEST(RecordingWriter, RefusesASecondWriter) {
 
 TEST(RecordingWriter, SaysSoWhenTheDiskIsFull) {
   if (!std::filesystem::exists("/dev/full")) {
-    GTEST_SKIP();
+    GTEST_SKIP() << "this system has no /dev/full";
   }
   const Expected<void> written = WriteRecording("/dev/full", SomeRecording());
   ASSERT_FALSE(written);

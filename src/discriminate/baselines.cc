@@ -4,22 +4,16 @@
 #include <array>
 #include <cassert>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <vector>
 
+#include "core/phrase.h"
 #include "core/rng.h"
 
 namespace nearfar {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-std::string Text(double number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", number);
-  return text;
-}
 
 /// Calls `add` with each score that Sedna would see; gives their number, or 0 if one is invalid.
 template <typename Add>
@@ -115,13 +109,13 @@ Gain OneNumber::Judge(const Evidence& evidence, bool explain) const {
   gain.score = !number ? options_.least_gain : (high ? *number : -*number);
   gain.difficult = gain.score > natural_threshold();
   if (explain) {
-    gain.reason = number ? options_.quantity + " " + Text(*number) : "no box to judge by";
+    gain.reason = number ? options_.quantity + " " + ShortNumber(*number) : "no box to judge by";
     if (number && options_.threshold) {
       const char* const relation = high ? (gain.difficult ? (options_.or_equal ? " >= " : " > ")
                                                           : (options_.or_equal ? " < " : " <= "))
                                         : (gain.difficult ? (options_.or_equal ? " <= " : " < ")
                                                           : (options_.or_equal ? " > " : " >= "));
-      gain.reason += relation + Text(*options_.threshold);
+      gain.reason += relation + ShortNumber(*options_.threshold);
     }
   }
   return gain;

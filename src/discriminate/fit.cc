@@ -2,19 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <string>
 
+#include "core/phrase.h"
+
 namespace nearfar {
 namespace {
-
-std::string Text(double number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", number);
-  return text;
-}
 
 int CountScoresAbove(const Detections& boxes, double threshold) {
   return static_cast<int>(std::count_if(
@@ -90,14 +85,15 @@ double BinaryMetrics::upload_ratio() const {
 Expected<void> Validate(const FitOptions& options) {
   if (!(options.prediction_threshold >= 0 && options.prediction_threshold <= 1)) {
     return Fail(ErrorCode::kInvalidInput, "fit: prediction_threshold is " +
-                                              Text(options.prediction_threshold) +
+                                              ShortNumber(options.prediction_threshold) +
                                               ", but must be in [0, 1]");
   }
   if (!(options.score_floor >= 0 && options.score_floor <= options.prediction_threshold)) {
-    return Fail(ErrorCode::kInvalidInput,
-                "fit: the near model's boxes start at score " + Text(options.score_floor) +
-                    ", but the score threshold is sought in [that, " +
-                    Text(options.prediction_threshold) + "]: record with a lower score floor");
+    return Fail(ErrorCode::kInvalidInput, "fit: the near model's boxes start at score " +
+                                              ShortNumber(options.score_floor) +
+                                              ", but the score threshold is sought in [that, " +
+                                              ShortNumber(options.prediction_threshold) +
+                                              "]: record with a lower score floor");
   }
   if (options.area_steps <= 0) {
     return Fail(
@@ -275,13 +271,13 @@ Expected<UploadFit> FitUploadRatio(std::span<const double> scores, double ratio)
   }
   if (!(ratio >= 0 && ratio <= 1)) {
     return Fail(ErrorCode::kInvalidInput,
-                "upload ratio is " + Text(ratio) + ", but must be in [0, 1]");
+                "upload ratio is " + ShortNumber(ratio) + ", but must be in [0, 1]");
   }
   std::vector<double> sorted(scores.begin(), scores.end());
   for (const double score : sorted) {
     if (!std::isfinite(score)) {
-      return Fail(ErrorCode::kInvalidInput,
-                  "a gain score is " + Text(score) + ": no upload ratio can be fitted on it");
+      return Fail(ErrorCode::kInvalidInput, "a gain score is " + ShortNumber(score) +
+                                                ": no upload ratio can be fitted on it");
     }
   }
   std::sort(sorted.begin(), sorted.end(), std::greater<>());

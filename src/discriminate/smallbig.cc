@@ -4,19 +4,14 @@
 #include <array>
 #include <cassert>
 #include <cmath>
-#include <cstdio>
 #include <functional>
 #include <limits>
 #include <vector>
 
+#include "core/phrase.h"
+
 namespace nearfar {
 namespace {
-
-std::string Text(double number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", number);
-  return text;
-}
 
 /// The k-th best of the scores offered to it, without allocation for small k.
 class KthBest {
@@ -54,15 +49,15 @@ class KthBest {
 
 Expected<void> Validate(const SmallBigOptions& options) {
   const auto fail = [](const char* field, double value, const std::string& range) {
-    return Fail(ErrorCode::kInvalidInput, std::string("smallbig: ") + field + " is " + Text(value) +
-                                              ", but must be in " + range);
+    return Fail(ErrorCode::kInvalidInput, std::string("smallbig: ") + field + " is " +
+                                              ShortNumber(value) + ", but must be in " + range);
   };
   if (!(options.prediction_threshold >= 0 && options.prediction_threshold <= 1)) {
     return fail("prediction_threshold", options.prediction_threshold, "[0, 1]");
   }
   if (!(options.score_threshold >= 0 && options.score_threshold <= options.prediction_threshold)) {
     return fail("score_threshold", options.score_threshold,
-                "[0, prediction_threshold = " + Text(options.prediction_threshold) + "]");
+                "[0, prediction_threshold = " + ShortNumber(options.prediction_threshold) + "]");
   }
   if (options.count_threshold < 0) {
     return fail("count_threshold", options.count_threshold, "0, 1, 2, ...");
@@ -164,18 +159,19 @@ std::string ToPhrase(const SmallBigExplanation& explanation, const SmallBigOptio
   const std::string estimated = std::to_string(features.estimated);
   switch (explanation.verdict.step) {
     case SmallBigStep::kNoCandidate:
-      return "no box above " + Text(options.score_threshold);
+      return "no box above " + ShortNumber(options.score_threshold);
     case SmallBigStep::kSameCount:
       return features.estimated == 0
-                 ? "no box above " + Text(options.score_threshold)
+                 ? "no box above " + ShortNumber(options.score_threshold)
                  : "no uncertain box: all " + estimated + " estimated objects found";
     case SmallBigStep::kManyObjects:
       return estimated + " objects estimated > " + std::to_string(options.count_threshold) + " (" +
              found + " found)";
     case SmallBigStep::kSmallObject:
       return "smallest of " + estimated + " estimated objects covers " +
-             Text(features.smallest_area_ratio) + (explanation.verdict.difficult ? " < " : " >= ") +
-             Text(options.area_threshold) + " of the image (" + found + " found)";
+             ShortNumber(features.smallest_area_ratio) +
+             (explanation.verdict.difficult ? " < " : " >= ") +
+             ShortNumber(options.area_threshold) + " of the image (" + found + " found)";
   }
   return {};
 }

@@ -166,6 +166,26 @@ class BoxCollector {
   float largest_ = 0;
 };
 
+/// Raw scores that may still need their sigmoid, and thresholds in the same scale.
+struct RawScores {
+  bool sigmoid = false;
+
+  float ScoreOf(float raw) const { return sigmoid ? Sigmoid(raw) : raw; }
+  float RawOf(float score) const { return !sigmoid ? score : score < 1 ? Logit(score) : INFINITY; }
+};
+
+/// Collects the box of one cell for each class (or the best) that scores objectness · class.
+/// @param classes  raw class scores of that one cell.
+inline void CollectClasses(const Box& box, float objectness, const ScoreGrid& classes,
+                           const ClassTable& table, RawScores scores, bool best,
+                           BoxCollector& collector) {
+  const float threshold = scores.RawOf(std::min(collector.floor() / objectness, 1.0F));
+  const auto add = [&](std::ptrdiff_t, std::ptrdiff_t column, float raw) {
+    collector.Add(box, objectness * scores.ScoreOf(raw), column);
+  };
+  best ? ForBestScore(classes, table, threshold, add) : ForEachScore(classes, threshold, add);
+}
+
 /// One level of a raw head: a grid of cells with `channels` numbers each.
 struct HeadLevel {
   const float* data = nullptr;

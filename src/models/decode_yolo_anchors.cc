@@ -104,42 +104,37 @@ class YoloAnchorsDecoder final : public Decoder {
     const float anchor_width = options_.anchors[index][at];
     const float anchor_height = options_.anchors[index][at + 1];
     const float xy_scale = options_.xy_scale[index];
-    const auto activate = [&](float x) { return options_.sigmoid ? Sigmoid(x) : x; };
-    const auto raw = [&](float p) { return !options_.sigmoid ? p : p < 1 ? Logit(p) : INFINITY; };
+    const RawScores scores{options_.sigmoid};
     const auto size_of = [&](float anchor_side, float t) {
       if (options_.square) {
-        const float s = 2 * activate(t);
+        const float s = 2 * scores.ScoreOf(t);
         return anchor_side * s * s;
       }
       return anchor_side * std::exp(t);
     };
     const ScoreGrid objects{base + 4 * head.channel_step, head.cells(), 1, head.channel_step,
                             head.cell_step};
-    ForEachScore(
-        objects, raw(collector.floor()), [&](std::ptrdiff_t cell, std::ptrdiff_t, float t) {
-          const float object = activate(t);
-          const float* values = base + cell * head.cell_step;
-          const auto value = [&](std::ptrdiff_t channel) {
-            return values[channel * head.channel_step];
-          };
-          const auto centre = [&](float shift, std::ptrdiff_t place, float stride) {
-            return (activate(shift) * xy_scale - (xy_scale - 1) / 2 + static_cast<float>(place)) *
-                   stride;
-          };
-          const float x = centre(value(0), cell % head.width, head.stride_x);
-          const float y = centre(value(1), cell / head.width, head.stride_y);
-          const float w = size_of(anchor_width, value(2));
-          const float h = size_of(anchor_height, value(3));
-          const Box box{x - w / 2, y - h / 2, x + w / 2, y + h / 2};
-          const ScoreGrid classes{values + 5 * head.channel_step, 1, classes_.columns(),
-                                  head.channel_step, head.cell_step};
-          const float threshold = raw(std::min(collector.floor() / object, 1.0F));
-          const auto add = [&](std::ptrdiff_t, std::ptrdiff_t column, float score) {
-            collector.Add(box, object * activate(score), column);
-          };
-          options_.best ? ForBestScore(classes, classes_, threshold, add)
-                        : ForEachScore(classes, threshold, add);
-        });
+    ForEachScore(objects, scores.RawOf(collector.floor()),
+                 [&](std::ptrdiff_t cell, std::ptrdiff_t, float t) {
+                   const float object = scores.ScoreOf(t);
+                   const float* values = base + cell * head.cell_step;
+                   const auto value = [&](std::ptrdiff_t channel) {
+                     return values[channel * head.channel_step];
+                   };
+                   const auto centre = [&](float shift, std::ptrdiff_t place, float stride) {
+                     return (scores.ScoreOf(shift) * xy_scale - (xy_scale - 1) / 2 +
+                             static_cast<float>(place)) *
+                            stride;
+                   };
+                   const float x = centre(value(0), cell % head.width, head.stride_x);
+                   const float y = centre(value(1), cell / head.width, head.stride_y);
+                   const float w = size_of(anchor_width, value(2));
+                   const float h = size_of(anchor_height, value(3));
+                   const Box box{x - w / 2, y - h / 2, x + w / 2, y + h / 2};
+                   const ScoreGrid classes{values + 5 * head.channel_step, 1, classes_.columns(),
+                                           head.channel_step, head.cell_step};
+                   CollectClasses(box, object, classes, classes_, scores, options_.best, collector);
+                 });
   }
 
   Options options_;

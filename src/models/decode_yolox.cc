@@ -58,25 +58,19 @@ class YoloxDecoder final : public Decoder {
     const std::ptrdiff_t columns = 5 + classes_.columns();
     const std::int64_t width = (input.width + stride - 1) / stride;
     const auto side = static_cast<float>(stride);
-    const auto activate = [&](float x) { return options_.sigmoid ? Sigmoid(x) : x; };
-    const auto raw = [&](float p) { return !options_.sigmoid ? p : p < 1 ? Logit(p) : INFINITY; };
+    const RawScores scores{options_.sigmoid};
     const ScoreGrid objects{level + 4, cells, 1, 1, columns};
-    ForEachScore(objects, raw(collector.floor()),
+    ForEachScore(objects, scores.RawOf(collector.floor()),
                  [&](std::ptrdiff_t cell, std::ptrdiff_t, float t) {
                    const float* values = level + cell * columns;
-                   const float object = activate(t);
+                   const float object = scores.ScoreOf(t);
                    const float x = (values[0] + static_cast<float>(cell % width)) * side;
                    const float y = (values[1] + static_cast<float>(cell / width)) * side;
                    const float w = std::exp(values[2]) * side;
                    const float h = std::exp(values[3]) * side;
                    const Box box{x - w / 2, y - h / 2, x + w / 2, y + h / 2};
                    const ScoreGrid classes{values + 5, 1, classes_.columns(), 1, columns};
-                   const float threshold = raw(std::min(collector.floor() / object, 1.0F));
-                   const auto add = [&](std::ptrdiff_t, std::ptrdiff_t column, float score) {
-                     collector.Add(box, object * activate(score), column);
-                   };
-                   options_.best ? ForBestScore(classes, classes_, threshold, add)
-                                 : ForEachScore(classes, threshold, add);
+                   CollectClasses(box, object, classes, classes_, scores, options_.best, collector);
                  });
   }
 

@@ -95,7 +95,7 @@ class Voc07Assets : public ::testing::Test {
   }
   void SetUp() override {
     if (!HasBundle()) {
-      GTEST_SKIP();
+      GTEST_SKIP() << "needs the bundle's detections";
     }
   }
 };

@@ -54,7 +54,7 @@ class BundleModels : public testing::TestWithParam<Case> {
   }
   void SetUp() override {
     if (!fs::exists(Bundle() / "weights")) {
-      GTEST_SKIP();
+      GTEST_SKIP() << "needs the bundle's weights";
     }
   }
 };
