@@ -32,7 +32,7 @@ struct GainOutcome {
 };
 
 /// Decides from the near model's output alone how much the far model would add. [SmallBig §V]
-/// Pure: same evidence, same gain; Observe may change the state and is called in any order.
+/// Judge is pure: same state, same evidence, same gain. Watch and Observe may change the state.
 /// Not thread-safe.
 class Discriminator {
  public:
@@ -51,6 +51,9 @@ class Discriminator {
   /// Score above which its own verdict is "difficult"; the default threshold of a policy.
   /// Gain::difficult holds exactly when Gain::score is greater than this.
   virtual double natural_threshold() const = 0;
+  /// Sees one image of the stream, uploaded or not: each once, in the order of the stream, after it
+  /// was judged. For what hangs on the stream alone, as how frequent the classes are.
+  virtual void Watch(const Evidence& /*evidence*/) {}
   /// Learns from an answer. May come late, twice or never.
   virtual void Observe(const Evidence& /*evidence*/, const GainOutcome& /*outcome*/) {}
 };

@@ -19,6 +19,8 @@ namespace nearfar {
 struct DiscriminatorSpec {
   std::string name = "smallbig";
   std::map<std::string, double, std::less<>> parameters;
+  /// Fitted numbers by name, for discriminators that are learned: they come from a file alone.
+  std::map<std::string, std::vector<double>, std::less<>> tables;
 
   friend bool operator==(const DiscriminatorSpec&, const DiscriminatorSpec&) = default;
 };

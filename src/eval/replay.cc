@@ -35,7 +35,7 @@ void KeepIfComplete(std::size_t images, std::vector<Duration>& latencies) {
 
 }  // namespace
 
-Expected<Judgement> JudgeRecorded(const Discriminator& discriminator, const Recording& near,
+Expected<Judgement> JudgeRecorded(Discriminator& discriminator, const Recording& near,
                                   std::span<const std::size_t> frames,
                                   std::span<const Detections> boxes) {
   assert(frames.size() == boxes.size());
@@ -53,8 +53,9 @@ Expected<Judgement> JudgeRecorded(const Discriminator& discriminator, const Reco
                                                 ", which the recording lacks of " + frame.name +
                                                 "; make it anew with `nearfar record`");
     }
-    const Gain gain =
-        discriminator.Judge({boxes[i], frame.size, frame.features, HashText(frame.name)}, false);
+    const Evidence evidence{boxes[i], frame.size, frame.features, HashText(frame.name)};
+    const Gain gain = discriminator.Judge(evidence, false);
+    discriminator.Watch(evidence);
     judgement.gains.push_back(std::isnan(gain.score) ? -HUGE_VAL : gain.score);
     judgement.difficult.push_back(gain.difficult);
   }

@@ -22,12 +22,13 @@ struct Judgement {
   friend bool operator==(const Judgement&, const Judgement&) = default;
 };
 
-/// Judges recorded images as a run would have: from the near model's raw boxes and pixel features.
+/// Judges recorded images as a run would have, one after the other: from the near model's raw boxes
+/// and pixel features, without any answer to learn from.
 /// @param frames  which frames of the recording, in the order of the result.
 /// @param boxes   those frames' boxes in the label space in force: a run judges no others.
 /// REQUIRES: as many boxes as frames.
 /// Errors: kInvalidInput when a frame lacks what the discriminator needs, or has no size.
-Expected<Judgement> JudgeRecorded(const Discriminator& discriminator, const Recording& near,
+Expected<Judgement> JudgeRecorded(Discriminator& discriminator, const Recording& near,
                                   std::span<const std::size_t> frames,
                                   std::span<const Detections> boxes);
 

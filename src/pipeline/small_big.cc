@@ -159,6 +159,7 @@ void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, Ti
     const Evidence evidence{answer.detections, state.record.size, state.features,
                             HashText(state.record.name)};
     const Gain gain = discriminator_->Judge(evidence, /*explain=*/true);
+    discriminator_->Watch(evidence);
     UploadCost cost{state.upload_bytes, link_.round_trip};
     if (link_.bytes_per_second > 0) {
       cost.time += FromMilliseconds(1e3 * static_cast<double>(state.upload_bytes) /

@@ -1,8 +1,10 @@
 #include "train/calibrate.h"
 
-#include <cmath>
+#include <algorithm>
 #include <string>
 #include <vector>
+
+#include "core/percentile.h"
 
 namespace nearfar {
 namespace {
@@ -72,6 +74,10 @@ Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentit
     }
     scores.push_back((*judge)->Judge(image.evidence(), false).score);
     file.difficult += IsDifficult(image, prediction_threshold) ? 1 : 0;
+  }
+  for (int percent = 0; percent <= 100; ++percent) {
+    file.gain_percentiles.push_back(percent == 0 ? *std::min_element(scores.begin(), scores.end())
+                                                 : Percentile(scores, percent));
   }
   if (options.upload) {
     const auto upload = FitUploadRatio(scores, *options.upload);

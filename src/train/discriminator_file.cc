@@ -101,6 +101,27 @@ std::string ReadParameters(const Json& json, DiscriminatorSpec& spec) {
   return {};
 }
 
+std::string ReadTables(const Json& json, DiscriminatorSpec& spec) {
+  if (!json.is_object()) {
+    return ": expected an object";
+  }
+  for (const auto& [name, value] : json.items()) {
+    if (std::string error = Fields::ReadValue(value, spec.tables[name]); !error.empty()) {
+      return "." + name + error;
+    }
+  }
+  return {};
+}
+
+std::string ReadPercentiles(const Json& json, std::vector<double>& percentiles) {
+  std::string error = Fields::ReadValue(json, percentiles);
+  if (error.empty() &&
+      (percentiles.size() != 101 || !std::is_sorted(percentiles.begin(), percentiles.end()))) {
+    error = ": expected 101 rising numbers";
+  }
+  return error;
+}
+
 std::string ReadClasses(const Json& json, LabelSpace& classes) {
   std::string error = Fields::ReadValue(json, classes.names);
   if (error.empty() && classes.names.empty()) {
@@ -151,9 +172,17 @@ std::string ReadFile(const Json& json, DiscriminatorFile& file) {
     return UnknownMember(
         json, {"nearfar_discriminator", "program", "discriminator", "version", "parameters",
                "upload", "near", "far", "classes", "images", "difficult", "truth", "score",
-               "with_true_features", "with_estimated_features", "at_upload_threshold"});
+               "tables", "gain_percentiles", "with_true_features", "with_estimated_features", "at_upload_threshold"});
   });
   then([&] { return ReadRequired(json, "parameters", file.discriminator, ReadParameters); });
+  if (json.contains("tables")) {
+    then([&] { return ReadRequired(json, "tables", file.discriminator, ReadTables); });
+  }
+  if (json.contains("gain_percentiles")) {
+    then([&] {
+      return ReadRequired(json, "gain_percentiles", file.gain_percentiles, ReadPercentiles);
+    });
+  }
   then([&] { return ReadRequired(json, "near", file.near, ReadIdentity); });
   then([&] { return ReadRequired(json, "far", file.far, ReadIdentity); });
   then([&] { return ReadRequired(json, "classes", file.classes, ReadClasses); });
@@ -190,6 +219,9 @@ std::string FormatDiscriminatorFile(const DiscriminatorFile& file) {
                       {"wanted", file.upload->wanted},
                       {"reached", file.upload->reached}};
   }
+  if (!file.gain_percentiles.empty()) {
+    json["gain_percentiles"] = file.gain_percentiles;
+  }
   json["classes"] = file.classes.names;
   json["images"] = file.images;
   json["difficult"] = file.difficult;
@@ -210,6 +242,13 @@ std::string FormatDiscriminatorFile(const DiscriminatorFile& file) {
   }
   json["near"] = ToJson(file.near);
   json["far"] = ToJson(file.far);
+  // Long rows of numbers stand last, so that what people read comes first.
+  if (!file.discriminator.tables.empty()) {
+    json["tables"] = OrderedJson::object();
+    for (const auto& [name, values] : file.discriminator.tables) {
+      json["tables"][name] = values;
+    }
+  }
   return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 

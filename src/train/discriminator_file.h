@@ -18,6 +18,9 @@ struct DiscriminatorFile {
   DiscriminatorSpec discriminator;  ///< with the fitted thresholds
   std::string version;              ///< of the discriminator's way to judge
   std::optional<UploadFit> upload;  ///< gain score above which the wanted share is uploaded
+  /// The 0th, 1st, ... 100th percentile of the gain scores, rising: what a budget starts from.
+  /// Empty: not known.
+  std::vector<double> gain_percentiles;
   ModelIdentity near;               ///< the model whose boxes it judges; refused for others
   ModelIdentity far;                ///< the model that defined what is difficult
   LabelSpace classes;             ///< the label space that boxes are mapped to before it sees them
