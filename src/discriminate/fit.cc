@@ -42,8 +42,10 @@ TrueFeatures MeasureTruth(const LabelledImage& image, double prediction_threshol
         std::min(features.smallest_area_ratio, AreaRatio(box, image.size));
   };
   if (image.truth) {
-    for (const Box& box : *image.truth) {
-      add(box);
+    for (const TrueObject& object : *image.truth) {
+      if (!object.ignored) {
+        add(object.box);
+      }
     }
   } else {
     for (const Detection& box : image.far) {

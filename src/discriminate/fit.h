@@ -13,13 +13,22 @@
 
 namespace nearfar {
 
+/// One annotated object of a labelled image.
+struct TrueObject {
+  Box box;  ///< in px of the image
+  int label = 0;
+  bool ignored = false;  ///< neither wanted nor punished (VOC: difficult; COCO: crowd)
+
+  friend bool operator==(const TrueObject&, const TrueObject&) = default;
+};
+
 /// One image with what both models said of it, in one label space: what thresholds are fitted on.
 struct LabelledImage {
   Detections near;  ///< after NMS, down to the score floor, in px of the image
   Detections far;
-  std::optional<std::vector<Box>> truth;  ///< the annotated objects; absent: the far boxes above
-                                          ///< the prediction threshold stand in
-  Size size;                              ///< REQUIRES: area() > 0
+  std::optional<std::vector<TrueObject>> truth;  ///< the annotated objects; absent: the far boxes
+                                                 ///< above the prediction threshold stand in
+  Size size;                                     ///< REQUIRES: area() > 0
   PixelFeatures features;
   std::uint64_t key = 0;  ///< hash of the image's name
 

@@ -27,8 +27,15 @@ Detections Scored(const std::vector<float>& scores, double share = 0.5) {
 }
 
 LabelledImage ImageOf(const std::vector<float>& near, const std::vector<float>& far,
-                      std::optional<std::vector<Box>> truth = std::nullopt) {
-  return {.near = Scored(near), .far = Scored(far), .truth = std::move(truth), .size = kImage};
+                      const std::optional<std::vector<Box>>& truth = std::nullopt) {
+  LabelledImage image{.near = Scored(near), .far = Scored(far), .size = kImage};
+  if (truth) {
+    image.truth.emplace();
+    for (const Box& box : *truth) {
+      image.truth->push_back({box, 0});
+    }
+  }
+  return image;
 }
 
 /// Images whose labels hang on count and area, with a near model that is unsure of what it misses.
@@ -37,11 +44,11 @@ std::vector<LabelledImage> MakeImages(int count, std::uint64_t seed, bool with_t
   std::vector<LabelledImage> images;
   for (int i = 0; i < count; ++i) {
     LabelledImage image{.size = kImage, .key = rng.Next()};
-    std::vector<Box> truth;
+    std::vector<TrueObject> truth;
     const auto objects = rng.Below(6);
     for (std::uint64_t k = 0; k < objects; ++k) {
       const Box box = BoxOf(rng.Uniform(0.02, 0.9));
-      truth.push_back(box);
+      truth.push_back({box, 0});
       const bool missed = rng.Chance(AreaRatio(box, kImage) < 0.3 ? 0.6 : 0.15);
       image.near.push_back(
           {box, static_cast<float>(missed ? rng.Uniform(0.1, 0.5) : rng.Uniform(0.51, 1)), 0});

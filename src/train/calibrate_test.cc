@@ -16,7 +16,7 @@ LabelledSet MakeSet(int count, bool with_truth, std::uint64_t seed = 1) {
   for (int i = 0; i < count; ++i) {
     set.names.push_back("image" + std::to_string(i));
     LabelledImage image{.size = {100, 100}, .key = HashText(set.names.back())};
-    std::vector<Box> truth;
+    std::vector<TrueObject> truth;
     for (std::uint64_t k = rng.Below(5); k > 0; --k) {
       const Box box{0, 0, 100, static_cast<float>(rng.Uniform(2, 90))};
       const int label = static_cast<int>(rng.Below(2));
@@ -24,7 +24,7 @@ LabelledSet MakeSet(int count, bool with_truth, std::uint64_t seed = 1) {
       image.near.push_back(
           {box, static_cast<float>(missed ? rng.Uniform(0.1, 0.5) : rng.Uniform(0.51, 1)), label});
       image.far.push_back({box, 0.9F, label});
-      truth.push_back(box);
+      truth.push_back({box, 0});
     }
     image.near.push_back({{0, 0, 5, 5}, static_cast<float>(rng.Uniform(0.01, 0.15)), 0});
     image.features = {.brenner = rng.Uniform(1, 100),

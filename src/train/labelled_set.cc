@@ -202,11 +202,14 @@ Expected<LabelledSet> JoinRecordings(const Recording& near, const Recording& far
       }
       image.truth.emplace();
       for (const TruthObject& object : found->second->objects) {
-        const bool known = object.label >= 0 &&
-                           object.label < static_cast<int>(truth_map.label_of.size()) &&
-                           truth_map.label_of[static_cast<std::size_t>(object.label)] != kNoLabel;
-        if (known && !object.crowd && (options.count_difficult || !object.difficult)) {
-          image.truth->push_back(object.box);
+        const bool known =
+            object.label >= 0 && object.label < static_cast<int>(truth_map.label_of.size());
+        const int label =
+            known ? truth_map.label_of[static_cast<std::size_t>(object.label)] : kNoLabel;
+        if (label != kNoLabel) {
+          image.truth->push_back(
+              {object.box, label,
+               object.crowd || (object.difficult && !options.count_difficult)});
         }
       }
     }

@@ -61,14 +61,18 @@ TEST(JoinRecordings, MapsBothToTheirCommonClassesAndPairsImagesByName) {
               ElementsAre("1 classes of near left out: zebra", "1 classes of far left out: cat"));
 }
 
-TEST(JoinRecordings, TakesTheTruthsObjectsLessTheDifficultAndTheCrowds) {
+TEST(JoinRecordings, TakesTheTruthsObjectsAndMarksTheDifficultAndTheCrowds) {
   const Truth truth = TruthOfBoth();
   const LabelledSet set = Join(Near(), Far(), &truth).value();
   EXPECT_TRUE(set.has_truth);
-  EXPECT_EQ(set.images[0].truth->size(), 1U);  // the motorbike; cat is no common class
-  EXPECT_EQ(set.images[1].truth->size(), 0U);
+  const auto wanted = [](const LabelledImage& image) { return MeasureTruth(image).count; };
+  EXPECT_EQ(wanted(set.images[0]), 1);  // the motorbike; cat is no common class
+  EXPECT_EQ(wanted(set.images[1]), 0);
+  EXPECT_THAT(set.images[0].truth.value(),
+              ElementsAre(TrueObject{kBox, 1, false}, TrueObject{kBox, 0, true},
+                          TrueObject{kBox, 0, true}));
   const LabelledSet all = Join(Near(), Far(), &truth, {.count_difficult = true}).value();
-  EXPECT_EQ(all.images[0].truth->size(), 2U);
+  EXPECT_EQ(wanted(all.images[0]), 2);
 }
 
 TEST(JoinRecordings, TakesTheClassesThatAreNamedInAnySpelling) {
