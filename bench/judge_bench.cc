@@ -1,8 +1,9 @@
 // What one verdict costs: an image with 100 boxes, scores and sizes spread as a small model's are.
 
-#include <vector>
-
 #include <benchmark/benchmark.h>
+
+#include <cmath>
+#include <vector>
 
 #include "core/rng.h"
 #include "discriminate/factory.h"
@@ -27,15 +28,27 @@ std::vector<Detections> MakeImages(int images, int boxes) {
   return made;
 }
 
+/// What learned discriminators are fitted to: a far model that believes more.
+std::vector<LabelledImage> LabelledImages() {
+  std::vector<LabelledImage> labelled;
+  for (const Detections& raw : MakeImages(64, 100)) {
+    labelled.push_back({.near = raw, .far = raw, .size = {640, 480}});
+    for (Detection& box : labelled.back().far) {
+      box.score = std::sqrt(box.score);
+    }
+  }
+  return labelled;
+}
+
 void JudgeImages(benchmark::State& state, const DiscriminatorSpec& spec) {
   const auto images = MakeImages(64, 100);
   const auto judge = MakeDiscriminator(spec).value();
   std::size_t next = 0;
   for (auto _ : state) {
-    const Detections& raw = images[next];
+    const Evidence evidence{images[next], {640, 480}, {.brenner = 120, .jpeg_bytes = 40000}, next};
     next = (next + 1) % images.size();
-    benchmark::DoNotOptimize(
-        judge->Judge({raw, {640, 480}, {.brenner = 120, .jpeg_bytes = 40000}, next}, false));
+    benchmark::DoNotOptimize(judge->Judge(evidence, false));
+    judge->Watch(evidence);
   }
   state.SetItemsProcessed(state.iterations());
 }
@@ -43,6 +56,9 @@ void JudgeImages(benchmark::State& state, const DiscriminatorSpec& spec) {
 const int registered = [] {
   for (const DiscriminatorInfo& info : KnownDiscriminators()) {
     DiscriminatorSpec spec{.name = std::string(info.name)};
+    if (IsLearned(spec.name)) {
+      spec.tables = FitTables(spec.name, LabelledImages(), 80, GainGoal::kAccuracy).value();
+    }
     if (spec.name == "top1") {
       spec.parameters["classes"] = 80;
     }

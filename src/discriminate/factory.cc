@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "discriminate/baselines.h"
+#include "discriminate/conv.h"
+#include "discriminate/gain_estimator.h"
 
 namespace nearfar {
 namespace {
@@ -34,6 +36,11 @@ constexpr ParameterInfo kMinScore{"min_score",
                                   false,
                                   "boxes scored lower are not looked at: the output threshold of "
                                   "the detector that Sedna would be given"};
+
+constexpr ParameterInfo kGainThreshold{"threshold", kNone, -kMost,
+                                       kMost,       false, "a larger expected gain is difficult"};
+constexpr ParameterInfo kMemory{"memory",   1000,  1,
+                                kMostWhole, false, "images over which class rates are averaged"};
 
 const std::vector<DiscriminatorInfo>& Table() {
   static const std::vector<DiscriminatorInfo> table = {
@@ -62,6 +69,16 @@ const std::vector<DiscriminatorInfo>& Table() {
       {"size",
        "many JPEG bytes per pixel first",
        {{"threshold", kNone, -kMost, kMost, false, "more bytes per pixel are difficult"}}},
+      {"cf",
+       "closed form: doubtful boxes, those of rare classes first",
+       {kGainThreshold, kMemory},
+       true},
+      {"ridge", "linear in about a hundred features of the boxes", {kGainThreshold, kMemory}, true},
+      {"mlp", "small networks on what ridge leaves", {kGainThreshold, kMemory}, true},
+      {"conv",
+       "the paper's failed try: a few convolutions over the boxes",
+       {{"threshold", kNone, -kMost, kMost, false, "a higher output is difficult"}},
+       true},
       {"ibt",
        "Sedna's image-box-thresholds: a large share of low-scored boxes",
        {{"threshold_box", 0.5, 0, 1, false, "a score up to it is low"},
@@ -161,6 +178,23 @@ SmallBigOptions ToSmallBigOptions(const Parameters& p) {
           .upload_empty = p["upload_empty"] != 0};
 }
 
+Expected<std::unique_ptr<Discriminator>> MakeLearned(const DiscriminatorSpec& spec,
+                                                     const Parameters& p) {
+  if (spec.name == "conv") {
+    const Expected<ConvNet> net = ConvNetFrom(spec.tables);
+    if (!net) {
+      return tl::unexpected(net.error());
+    }
+    return std::make_unique<ConvOverBoxes>(*net, p.Maybe("threshold"));
+  }
+  const Expected<GainEstimator> estimator = GainEstimatorFrom(*EstimatorOf(spec.name), spec.tables);
+  if (!estimator) {
+    return tl::unexpected(estimator.error());
+  }
+  return std::make_unique<LearnedGain>(
+      *estimator, LearnedGain::Options{.threshold = p.Maybe("threshold"), .memory = p["memory"]});
+}
+
 OneNumber::Options MakeOptions(const std::string& name, const Parameters& p) {
   OneNumber::Options options{.name = name};
   if (name == "random") {
@@ -235,6 +269,20 @@ Expected<std::unique_ptr<Discriminator>> MakeDiscriminator(const DiscriminatorSp
   if (!parameters) {
     return tl::unexpected(parameters.error());
   }
+  if (IsLearned(spec.name)) {
+    if (spec.tables.empty()) {
+      return Fail(ErrorCode::kInvalidInput,
+                  "discriminator " + spec.name +
+                      " is learned: make a file with `nearfar calibrate --discriminator " +
+                      spec.name + "` and name that");
+    }
+    return MakeLearned(spec, *parameters);
+  }
+  if (!spec.tables.empty()) {
+    return Fail(ErrorCode::kInvalidInput, "discriminator " + spec.name +
+                                              " takes no tables, but has " +
+                                              std::to_string(spec.tables.size()));
+  }
   if (spec.name == "smallbig") {
     const SmallBigOptions options = ToSmallBigOptions(*parameters);
     if (const Expected<void> valid = Validate(options); !valid) {
@@ -267,9 +315,26 @@ DiscriminatorSpec SpecOf(const SmallBigOptions& options) {
                          {"upload_empty", options.upload_empty ? 1 : 0}}};
 }
 
+bool IsLearned(std::string_view name) {
+  const DiscriminatorInfo* const info = Find(name);
+  return info != nullptr && info->learned;
+}
+
+Expected<NumberTables> FitTables(std::string_view name, std::span<const LabelledImage> images,
+                                 int classes, GainGoal goal) {
+  assert(IsLearned(name));
+  if (name == "conv") {
+    const auto net = FitConvNet(images);
+    return net ? Expected<NumberTables>(ToTables(*net)) : tl::unexpected(net.error());
+  }
+  const auto estimator = FitGainEstimator(*EstimatorOf(name), images, classes, {.goal = goal});
+  return estimator ? Expected<NumberTables>(ToTables(*estimator))
+                   : tl::unexpected(estimator.error());
+}
+
 bool IsRanking(std::string_view name) {
-  return name == "random" || name == "blur" || name == "top1" || name == "entropy" ||
-         name == "size";
+  return IsLearned(name) || name == "random" || name == "blur" || name == "top1" ||
+         name == "entropy" || name == "size";
 }
 
 DiscriminatorSpec WithGainThreshold(DiscriminatorSpec spec, double gain_threshold) {

@@ -10,6 +10,9 @@
 #include "core/expected.h"
 #include "core/pixels.h"
 #include "discriminate/discriminator.h"
+#include "discriminate/fit.h"
+#include "discriminate/gain_target.h"
+#include "discriminate/number_tables.h"
 #include "discriminate/smallbig.h"
 
 namespace nearfar {
@@ -20,7 +23,7 @@ struct DiscriminatorSpec {
   std::string name = "smallbig";
   std::map<std::string, double, std::less<>> parameters;
   /// Fitted numbers by name, for discriminators that are learned: they come from a file alone.
-  std::map<std::string, std::vector<double>, std::less<>> tables;
+  NumberTables tables;
 
   friend bool operator==(const DiscriminatorSpec&, const DiscriminatorSpec&) = default;
 };
@@ -40,6 +43,8 @@ struct DiscriminatorInfo {
   std::string_view name;
   std::string_view summary;
   std::vector<ParameterInfo> parameters;
+  /// It is nothing without fitted tables: it comes from a file of `nearfar calibrate`.
+  bool learned = false;
 };
 
 /// All discriminators that can be had by name.
@@ -47,7 +52,7 @@ std::span<const DiscriminatorInfo> KnownDiscriminators();
 
 /// Makes a discriminator by name.
 /// Errors: kNotFound for an unknown name or parameter, naming those there are; kInvalidInput for a
-/// value out of its range.
+/// value out of its range, and for tables that are missing, wrong, or where none belong.
 Expected<std::unique_ptr<Discriminator>> MakeDiscriminator(const DiscriminatorSpec& spec);
 
 /// The options of the paper's rule as written in a spec, and back.
@@ -55,6 +60,13 @@ Expected<std::unique_ptr<Discriminator>> MakeDiscriminator(const DiscriminatorSp
 Expected<SmallBigOptions> SmallBigOptionsOf(const DiscriminatorSpec& spec);
 DiscriminatorSpec SpecOf(const SmallBigOptions& options);
 
+/// True for discriminators that are nothing without fitted tables. REQUIRES: the name is known.
+bool IsLearned(std::string_view name);
+/// Fits the tables of a learned discriminator to images seen by both models, towards `goal`; conv
+/// knows one goal alone, the paper's label. REQUIRES: IsLearned(name); labels in [0, classes).
+/// Errors: kInvalidInput when there is nothing to learn from.
+Expected<NumberTables> FitTables(std::string_view name, std::span<const LabelledImage> images,
+                                 int classes, GainGoal goal);
 /// True for discriminators that only rank images until they are given their `threshold`.
 bool IsRanking(std::string_view name);
 /// Gives a ranking discriminator the threshold at which its verdict is "score > gain_threshold".

@@ -13,18 +13,43 @@ namespace {
 
 using ::testing::HasSubstr;
 
+constexpr int kClasses = 20;
+
+/// A spec with its defaults; a learned one is fitted to images that chance has drawn.
+DiscriminatorSpec SpecNamed(std::string_view name) {
+  DiscriminatorSpec spec{.name = std::string(name)};
+  if (IsLearned(name)) {
+    static const std::vector<LabelledImage> images = [] {
+      Rng rng(5);
+      std::vector<LabelledImage> drawn(60);
+      for (LabelledImage& image : drawn) {
+        image.size = {10, 10};
+        for (std::uint64_t k = rng.Below(6); k > 0; --k) {
+          const Box box{0, 0, 10, static_cast<float>(rng.Uniform(1, 10))};
+          const int label = static_cast<int>(rng.Below(kClasses));
+          image.near.push_back({box, static_cast<float>(rng.Uniform()), label});
+          image.far.push_back({box, static_cast<float>(rng.Uniform()), label});
+        }
+      }
+      return drawn;
+    }();
+    spec.tables = FitTables(name, images, kClasses, GainGoal::kAccuracy).value();
+  }
+  return spec;
+}
+
 TEST(MakeDiscriminator, MakesEachKnownNameWithItsDefaults) {
   std::vector<std::string> names;
   for (const DiscriminatorInfo& info : KnownDiscriminators()) {
-    const auto made = MakeDiscriminator({.name = std::string(info.name)});
+    const auto made = MakeDiscriminator(SpecNamed(info.name));
     ASSERT_TRUE(made.has_value()) << made.error().message;
     EXPECT_EQ((*made)->name(), info.name);
     EXPECT_EQ((*made)->has_verdict(), std::isfinite((*made)->natural_threshold()));
     names.emplace_back(info.name);
   }
-  EXPECT_THAT(names,
-              ::testing::ElementsAre("smallbig", "random", "blur", "top1", "entropy", "size", "ibt",
-                                     "cross-entropy", "threshold", "cloud-only", "edge-only"));
+  EXPECT_THAT(names, ::testing::ElementsAre("smallbig", "random", "blur", "top1", "entropy", "size",
+                                            "cf", "ridge", "mlp", "conv", "ibt", "cross-entropy",
+                                            "threshold", "cloud-only", "edge-only"));
 }
 
 TEST(MakeDiscriminator, TakesTheParametersOfItsTableAndTheirDefaultsAreTheOnesInForce) {
@@ -50,6 +75,13 @@ TEST(MakeDiscriminator, RefusesWhatItDoesNotKnowInOneClearLine) {
       {{.parameters = {{"count", 2}}},
        ErrorCode::kNotFound,
        "smallbig has no parameter 'count'; it has score_threshold, count_threshold"},
+      {{.name = "ridge"}, ErrorCode::kInvalidInput, "`nearfar calibrate --discriminator ridge`"},
+      {{.name = "ridge", .tables = {{"class_rates", {1}}}},
+       ErrorCode::kInvalidInput,
+       "ridge: has no row \"curve\""},
+      {{.name = "entropy", .tables = {{"class_rates", {1}}}},
+       ErrorCode::kInvalidInput,
+       "entropy takes no tables"},
       {{.name = "cloud-only", .parameters = {{"x", 1}}}, ErrorCode::kNotFound, "it has none"},
       {{.parameters = {{"count_threshold", 2.5}}},
        ErrorCode::kInvalidInput,
@@ -125,7 +157,7 @@ TEST(Discriminators, JudgeAsTheirNamesSay) {
 TEST(Discriminators, SayDifficultExactlyAboveTheirNaturalThreshold) {
   Rng rng(11);
   for (const DiscriminatorInfo& info : KnownDiscriminators()) {
-    DiscriminatorSpec spec{.name = std::string(info.name)};
+    DiscriminatorSpec spec = SpecNamed(info.name);
     for (int round = 0; round < 500; ++round) {
       if (IsRanking(spec.name)) {
         spec = WithGainThreshold(spec, rng.Uniform(-1, 1));
@@ -152,8 +184,7 @@ TEST(Discriminators, SayDifficultExactlyAboveTheirNaturalThreshold) {
 TEST(WithGainThreshold, MakesTheVerdictTheOneOfThatGainScore) {
   for (const DiscriminatorInfo& info : KnownDiscriminators()) {
     if (IsRanking(info.name)) {
-      const DiscriminatorSpec spec{.name = std::string(info.name)};
-      const auto judge = MakeDiscriminator(WithGainThreshold(spec, -0.125));
+      const auto judge = MakeDiscriminator(WithGainThreshold(SpecNamed(info.name), -0.125));
       ASSERT_TRUE(judge.has_value()) << judge.error().message;
       EXPECT_EQ((*judge)->natural_threshold(), -0.125) << info.name;
     }

@@ -171,13 +171,23 @@ std::string ReadFile(const Json& json, DiscriminatorFile& file) {
   then([&] {
     return UnknownMember(
         json, {"nearfar_discriminator", "program", "discriminator", "version", "parameters",
-               "upload", "near", "far", "classes", "images", "difficult", "truth", "score",
-               "tables", "gain_percentiles", "with_true_features", "with_estimated_features", "at_upload_threshold"});
+               "upload", "near", "far", "classes", "images", "difficult", "truth", "score", "goal",
+               "tables", "gain_percentiles", "with_true_features", "with_estimated_features",
+               "at_upload_threshold"});
   });
   then([&] { return ReadRequired(json, "parameters", file.discriminator, ReadParameters); });
   if (json.contains("tables")) {
     then([&] { return ReadRequired(json, "tables", file.discriminator, ReadTables); });
   }
+  then([&] {
+    return ReadOptional(json, "goal", file.goal, [](const Json& member, GainGoal& goal) {
+      const auto parsed = ParseGainGoal(member.is_string() ? member.get<std::string>() : "");
+      if (parsed) {
+        goal = *parsed;
+      }
+      return parsed ? std::string() : ": " + parsed.error().message;
+    });
+  });
   if (json.contains("gain_percentiles")) {
     then([&] {
       return ReadRequired(json, "gain_percentiles", file.gain_percentiles, ReadPercentiles);
@@ -214,13 +224,13 @@ std::string FormatDiscriminatorFile(const DiscriminatorFile& file) {
   for (const auto& [name, value] : file.discriminator.parameters) {
     json["parameters"][name] = value;
   }
+  if (file.goal) {
+    json["goal"] = ToString(*file.goal);
+  }
   if (file.upload) {
     json["upload"] = {{"threshold", file.upload->threshold},
                       {"wanted", file.upload->wanted},
                       {"reached", file.upload->reached}};
-  }
-  if (!file.gain_percentiles.empty()) {
-    json["gain_percentiles"] = file.gain_percentiles;
   }
   json["classes"] = file.classes.names;
   json["images"] = file.images;
@@ -242,14 +252,26 @@ std::string FormatDiscriminatorFile(const DiscriminatorFile& file) {
   }
   json["near"] = ToJson(file.near);
   json["far"] = ToJson(file.far);
-  // Long rows of numbers stand last, so that what people read comes first.
-  if (!file.discriminator.tables.empty()) {
-    json["tables"] = OrderedJson::object();
-    for (const auto& [name, values] : file.discriminator.tables) {
-      json["tables"][name] = values;
+  std::string text = json.dump(2, ' ', false, OrderedJson::error_handler_t::replace);
+  // Rows of numbers stand last, one a line, so that what people read comes first.
+  const auto add_rows = [&](const char* name, const NumberTables& rows) {
+    text.erase(text.size() - 2);  // "\n}"
+    text += ",\n  \"" + std::string(name) + "\": {";
+    const char* separator = "\n";
+    for (const auto& [row, values] : rows) {
+      text += separator + ("    " + Json(row).dump() + ": ") + Json(values).dump();
+      separator = ",\n";
     }
+    text += "\n  }\n}";
+  };
+  if (!file.gain_percentiles.empty()) {
+    text.erase(text.size() - 2);
+    text += ",\n  \"gain_percentiles\": " + Json(file.gain_percentiles).dump() + "\n}";
   }
-  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+  if (!file.discriminator.tables.empty()) {
+    add_rows("tables", file.discriminator.tables);
+  }
+  return text + "\n";
 }
 
 Expected<DiscriminatorFile> ParseDiscriminatorFile(std::string_view text) {

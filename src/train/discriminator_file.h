@@ -9,6 +9,7 @@
 #include "core/model_identity.h"
 #include "discriminate/factory.h"
 #include "discriminate/fit.h"
+#include "discriminate/gain_target.h"
 
 namespace nearfar {
 
@@ -21,8 +22,9 @@ struct DiscriminatorFile {
   /// The 0th, 1st, ... 100th percentile of the gain scores, rising: what a budget starts from.
   /// Empty: not known.
   std::vector<double> gain_percentiles;
-  ModelIdentity near;               ///< the model whose boxes it judges; refused for others
-  ModelIdentity far;                ///< the model that defined what is difficult
+  std::optional<GainGoal> goal;   ///< learned: what its gain score is a number of
+  ModelIdentity near;             ///< the model whose boxes it judges; refused for others
+  ModelIdentity far;              ///< the model that defined what is difficult
   LabelSpace classes;             ///< the label space that boxes are mapped to before it sees them
   int images = 0;                 ///< fitted on
   int difficult = 0;              ///< of them

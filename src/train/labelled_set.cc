@@ -208,8 +208,7 @@ Expected<LabelledSet> JoinRecordings(const Recording& near, const Recording& far
             known ? truth_map.label_of[static_cast<std::size_t>(object.label)] : kNoLabel;
         if (label != kNoLabel) {
           image.truth->push_back(
-              {object.box, label,
-               object.crowd || (object.difficult && !options.count_difficult)});
+              {object.box, label, object.crowd || (object.difficult && !options.count_difficult)});
         }
       }
     }

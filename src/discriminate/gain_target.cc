@@ -1,0 +1,300 @@
+#include "discriminate/gain_target.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <numeric>
+#include <string>
+
+#include "core/percentile.h"
+#include "discriminate/gain_features.h"
+
+namespace nearfar {
+namespace {
+
+constexpr double kIgnored = -1;
+constexpr double kPoolWeight = 20;  // boxes behind each knot of a curve
+
+/// Boxes by falling score; ties, and scores that are not numbers, in input order.
+std::vector<std::size_t> ByScore(const Detections& boxes) {
+  std::vector<std::size_t> order(boxes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return boxes[a].score > boxes[b].score; });
+  return order;
+}
+
+std::vector<double> JudgeByTruth(const Detections& boxes, const std::vector<TrueObject>& truth,
+                                 double iou) {
+  std::vector<double> right(boxes.size(), 0);
+  std::vector<bool> found(truth.size(), false);
+  for (const std::size_t b : ByScore(boxes)) {
+    double best = 0;
+    std::size_t object = truth.size();
+    for (std::size_t t = 0; t < truth.size(); ++t) {
+      const double overlap = truth[t].label == boxes[b].label ? Iou(boxes[b].box, truth[t].box) : 0;
+      if (overlap >= iou && overlap > best) {
+        best = overlap;
+        object = t;
+      }
+    }
+    if (object == truth.size()) {
+      continue;
+    }
+    if (truth[object].ignored) {
+      right[b] = kIgnored;
+    } else if (!found[object]) {
+      found[object] = true;
+      right[b] = 1;
+    }
+  }
+  return right;
+}
+
+/// The far box that each near box matches, or far.size().
+std::vector<std::size_t> MatchToFar(const Detections& near, const Detections& far, double iou) {
+  std::vector<std::size_t> matches(near.size(), far.size());
+  std::vector<bool> taken(far.size(), false);
+  for (const std::size_t b : ByScore(near)) {
+    double best = 0;
+    std::size_t& match = matches[b];
+    for (std::size_t f = 0; f < far.size(); ++f) {
+      // Of several far boxes on one object, the one that the far model believes in.
+      if (!taken[f] && far[f].label == near[b].label && far[f].score > best &&
+          Iou(near[b].box, far[f].box) >= iou) {
+        best = far[f].score;
+        match = f;
+      }
+    }
+    if (match < far.size()) {
+      taken[match] = true;
+    }
+  }
+  return matches;
+}
+
+/// The ranking of one class over all images, and what a further box in it would be worth.
+class Ranking {
+ public:
+  void Add(double score, double weight, double right) { boxes_.push_back({score, weight, right}); }
+  void AddObjects(double objects) { objects_ += objects; }
+
+  void Close() {
+    std::stable_sort(boxes_.begin(), boxes_.end(),
+                     [](const Ranked& a, const Ranked& b) { return a.score > b.score; });
+    double right = 0;
+    double all = 0;
+    for (Ranked& box : boxes_) {
+      right += box.weight * box.right;
+      all += box.weight;
+      box.precision = all > 0 ? right / all : 0;
+      box.all = all;
+    }
+    // What one more right or wrong box above does to the precision at each right box below.
+    double lift = 0;
+    double loss = 0;
+    for (std::size_t i = boxes_.size(); i-- > 0;) {
+      Ranked& box = boxes_[i];
+      box.lift_below = lift;
+      box.loss_below = loss;
+      if (box.all > 0) {
+        lift += box.weight * box.right * (1 - box.precision) / box.all;
+        loss += box.weight * box.right * box.precision / box.all;
+      }
+    }
+    lift_of_all_ = lift;
+    loss_of_all_ = loss;
+  }
+
+  /// d(average precision) for a box of this score that is right with this probability.
+  double Worth(double score, double right) const {
+    if (objects_ <= 0) {
+      return 0;
+    }
+    const auto below = std::partition_point(boxes_.begin(), boxes_.end(),
+                                            [&](const Ranked& b) { return b.score >= score; });
+    double precision = 1;
+    double lift = lift_of_all_;
+    double loss = loss_of_all_;
+    if (below != boxes_.begin()) {
+      const Ranked& above = *std::prev(below);
+      precision = above.precision;
+      lift = above.lift_below;
+      loss = above.loss_below;
+    }
+    return (right * (precision + lift) - (1 - right) * loss) / objects_;
+  }
+
+  bool has_objects() const { return objects_ > 0; }
+
+ private:
+  struct Ranked {
+    double score = 0;
+    double weight = 0;
+    double right = 0;
+    double precision = 0;
+    double all = 0;
+    double lift_below = 0;
+    double loss_below = 0;
+  };
+
+  std::vector<Ranked> boxes_;
+  double objects_ = 0;
+  double lift_of_all_ = 0;
+  double loss_of_all_ = 0;
+};
+
+void Winsorise(std::vector<double>& values, double share) {
+  if (values.empty() || share <= 0) {
+    return;
+  }
+  const double low = Percentile(values, 100 * share);
+  const double high = Percentile(values, 100 * (1 - share));
+  for (double& value : values) {
+    value = std::clamp(value, low, high);
+  }
+}
+
+}  // namespace
+
+Expected<GainGoal> ParseGainGoal(std::string_view text) {
+  for (const GainGoal goal : {GainGoal::kAccuracy, GainGoal::kObjects}) {
+    if (text == ToString(goal)) {
+      return goal;
+    }
+  }
+  return Fail(ErrorCode::kInvalidInput,
+              "'" + std::string(text) + "' is no goal; there are accuracy and objects");
+}
+
+std::vector<BoxTruth> JudgeBoxes(std::span<const LabelledImage> images, double iou) {
+  std::vector<BoxTruth> truths;
+  std::vector<std::vector<std::size_t>> matches;
+  std::vector<ScoredTruth> far_boxes;
+  std::vector<ScoredTruth> unmatched;
+  truths.reserve(images.size());
+  for (const LabelledImage& image : images) {
+    matches.push_back(MatchToFar(image.near, image.far, iou));
+    BoxTruth& truth = truths.emplace_back();
+    if (!image.truth) {
+      truth = {std::vector<double>(image.near.size(), 0), std::vector<double>(image.far.size(), 0)};
+      continue;
+    }
+    truth = {JudgeByTruth(image.near, *image.truth, iou),
+             JudgeByTruth(image.far, *image.truth, iou)};
+    const auto note = [](const Detection& box, double right, std::vector<ScoredTruth>& boxes) {
+      if (right != kIgnored && std::isfinite(box.score)) {
+        boxes.push_back({box.score, right, 1});
+      }
+    };
+    for (std::size_t f = 0; f < image.far.size(); ++f) {
+      note(image.far[f], truth.far[f], far_boxes);
+    }
+    for (std::size_t b = 0; b < image.near.size(); ++b) {
+      if (matches.back()[b] == image.far.size()) {
+        note(image.near[b], truth.near[b], unmatched);
+      }
+    }
+  }
+  // Without annotations both curves have no knots: the score itself, and never right.
+  const ScoreCurve far_curve = FitScoreCurve(std::move(far_boxes), kPoolWeight);
+  const ScoreCurve unmatched_curve = FitScoreCurve(std::move(unmatched), kPoolWeight);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const LabelledImage& image = images[i];
+    for (std::size_t f = 0; f < image.far.size(); ++f) {
+      if (truths[i].far[f] != kIgnored) {
+        truths[i].far[f] = far_curve(image.far[f].score);
+      }
+    }
+    for (std::size_t b = 0; b < image.near.size(); ++b) {
+      double& right = truths[i].near[b];
+      const std::size_t match = matches[i][b];
+      if (right == kIgnored) {
+        continue;
+      }
+      if (match < image.far.size()) {
+        right = std::max(truths[i].far[match], 0.0);
+      } else {
+        right = unmatched_curve.right.empty() ? 0 : unmatched_curve(image.near[b].score);
+      }
+    }
+  }
+  return truths;
+}
+
+std::vector<double> AccuracyGains(std::span<const LabelledImage> images, int classes,
+                                  const GainTargetOptions& options) {
+  std::vector<Ranking> rankings(static_cast<std::size_t>(classes));
+  const std::vector<BoxTruth> truths = JudgeBoxes(images, options.iou);
+  const auto for_all = [](const Detections& boxes, const std::vector<double>& right, auto look) {
+    for (std::size_t b = 0; b < boxes.size(); ++b) {
+      if (right[b] != kIgnored && !std::isnan(boxes[b].score)) {
+        look(boxes[b], right[b]);
+      }
+    }
+  };
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const LabelledImage& image = images[i];
+    const BoxTruth& truth = truths[i];
+    const auto add = [&](const Detection& box, double right) {
+      rankings[static_cast<std::size_t>(box.label)].Add(box.score, 0.5, right);
+    };
+    for_all(image.near, truth.near, add);
+    for_all(image.far, truth.far, add);
+    if (image.truth) {
+      for (const TrueObject& object : *image.truth) {
+        rankings[static_cast<std::size_t>(object.label)].AddObjects(object.ignored ? 0 : 1);
+      }
+    } else {
+      for_all(image.far, truth.far, [&](const Detection& box, double right) {
+        rankings[static_cast<std::size_t>(box.label)].AddObjects(right);
+      });
+    }
+  }
+  double judged = 0;
+  for (Ranking& ranking : rankings) {
+    ranking.Close();
+    judged += ranking.has_objects() ? 1 : 0;
+  }
+  std::vector<double> gains;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    double gain = 0;
+    const auto worth = [&](const Detection& box, double right) {
+      return rankings[static_cast<std::size_t>(box.label)].Worth(box.score, right);
+    };
+    for_all(images[i].far, truths[i].far,
+            [&](auto& box, double right) { gain += worth(box, right); });
+    for_all(images[i].near, truths[i].near,
+            [&](auto& box, double right) { gain -= worth(box, right); });
+    gains.push_back(judged > 0 ? gain / judged : 0);
+  }
+  Winsorise(gains, options.winsorised);
+  return gains;
+}
+
+std::vector<double> ObjectGains(std::span<const LabelledImage> images,
+                                const GainTargetOptions& options) {
+  std::vector<double> gains;
+  const std::vector<BoxTruth> truths = JudgeBoxes(images, options.iou);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const auto found = [&](const Detections& boxes, const std::vector<double>& right) {
+      double count = 0;
+      for (std::size_t b = 0; b < boxes.size(); ++b) {
+        if (boxes[b].score > options.prediction_threshold && right[b] > 0) {
+          count += right[b];
+        }
+      }
+      return count;
+    };
+    gains.push_back(found(images[i].far, truths[i].far) - found(images[i].near, truths[i].near));
+  }
+  return gains;
+}
+
+std::vector<double> Gains(GainGoal goal, std::span<const LabelledImage> images, int classes,
+                          const GainTargetOptions& options) {
+  return goal == GainGoal::kAccuracy ? AccuracyGains(images, classes, options)
+                                     : ObjectGains(images, options);
+}
+
+}  // namespace nearfar
