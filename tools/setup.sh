@@ -18,7 +18,8 @@ build_packages=(
   g++ cmake ninja-build mold ccache pkg-config ca-certificates python3 python3-pip python3-venv
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libopencv-dev libturbojpeg0-dev libexpected-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev
-  libpugixml-dev zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev
+  libcairo2-dev fonts-dejavu-core libpugixml-dev zlib1g-dev libgtest-dev libgmock-dev
+  libbenchmark-dev
 )
 test_packages=(ffmpeg)
 train_packages=(python3-torch python3-onnx python3-numpy python3-pil)

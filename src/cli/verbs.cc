@@ -13,6 +13,7 @@ std::function<int()> SetUpNode(CLI::App& app);
 std::function<int()> SetUpRecord(CLI::App& app);
 std::function<int()> SetUpRun(CLI::App& app);
 std::function<int()> SetUpScene(CLI::App& app);
+std::function<int()> SetUpSweep(CLI::App& app);
 
 // What the examples of calibrate and eval start from.
 #define NEARFAR_TWO_RECORDINGS                                              \
@@ -52,6 +53,11 @@ std::span<const Verb> Verbs() {
            "nearfar eval --truth scene --image-set judge --near near.rec --far far.rec "
            "--discriminator smallbig random",
            SetUpEval},
+      Verb{"sweep",
+           "what every discriminator recovers at every upload ratio: table, CSV, charts",
+           NEARFAR_TWO_RECORDINGS
+           "nearfar sweep --near near.rec --far far.rec --truth scene -o curves",
+           SetUpSweep},
       Verb{"scene", "draw an annotated set of street pictures from a seed",
            "nearfar scene --out scene --split calibrate=60 --split judge=60", SetUpScene},
   };

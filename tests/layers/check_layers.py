@@ -12,6 +12,7 @@ CONFINED = {
     r"grpc|google/protobuf": "adapters",
     r"opencv2/|turbojpeg": "adapters",
     r"openssl/": "adapters",
+    r"cairo": "adapters",
     r"CLI/": "cli",
     r"yaml-cpp/": ("cli", "data"),
 }
