@@ -23,6 +23,15 @@ std::string Fixed(double number, int digits) {
 
 std::string Percent(double share, int digits = 1) { return Fixed(100 * share, digits); }
 
+/// 12,345.
+std::string Thousands(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3; at -= 3) {
+    text.insert(at - 3, ",");
+  }
+  return text;
+}
+
 std::string OrDash(const std::optional<double>& share) { return share ? Percent(*share) : "-"; }
 
 std::string WithInterval(const Figure& figure) {
@@ -117,11 +126,16 @@ std::vector<ChartSeries> CurvesOf(const SweptPair& pair, Figure SweepPoint::*fig
 }
 
 std::string CaptionOf(const SweptPair& pair, const std::string& what) {
-  std::string text = what + " " + ProvenanceOf(pair);
-  if (pair.options.comparison.bootstrap.draws > 0) {
-    text +=
-        " Bands (smallbig and the best one at the first ratio of the table): 95 % over images, " +
-        std::to_string(pair.options.comparison.bootstrap.draws) + " draws.";
+  std::string text = what + " " + DataOf(pair) + " " + FitsOf(pair);
+  const auto best = Best(pair);
+  if (pair.options.comparison.bootstrap.draws > 0 && best) {
+    const std::string& leader = pair.result.curves[*best].name;
+    const std::size_t first = TableRatios(pair.options.ratios).front();
+    text += " Bands: 95 % over images (" + std::to_string(pair.options.comparison.bootstrap.draws) +
+            " draws) of " +
+            (leader == kReference ? leader : std::string(kReference) + " and " + leader) +
+            ", the one that recovers most at " + Percent(pair.options.ratios[first], 0) +
+            " %, oracles aside.";
   }
   return text;
 }
@@ -148,14 +162,14 @@ NamedChart CasesChart(const SweptPair& pair) {
   return {"fig4_cases",
           {.title = "Easy and difficult images over what is really there [SmallBig Fig. 4]",
            .x = {.title = "smallest object's share of the image area", .low = 0, .high = 1},
-           .y = {.title = "objects in the image", .low = -1},
+           .y = {.title = "objects in the image (distances by log(1 + count))", .counts = true},
            .series = {std::move(easy), std::move(difficult)},
            .lines = {{"area " + Fixed(kPaperArea, 2), kPaperArea, true},
-                     {"count " + Fixed(kPaperCount, 0), kPaperCount + 0.5, false}},
+                     {"count > " + Fixed(kPaperCount, 0), kPaperCount + 0.5, false}},
            .caption = "Difficult: far finds at least one object more than near, scores > 0.5. "
                       "Images without an object stand at area 1. Counts are spread by up to 0.35 "
                       "for sight. Lines: the paper's thresholds. " +
-                      ProvenanceOf(pair)}};
+                      DataOf(pair)}};
 }
 
 NamedChart AreaThresholdChart(const SweptPair& pair) {
@@ -189,10 +203,10 @@ NamedChart AreaThresholdChart(const SweptPair& pair) {
   return {"fig7_area_threshold",
           {.title = "The rule on true features, count threshold 2 [SmallBig Fig. 7]",
            .x = {.title = "area threshold (share of the image)", .low = 0, .high = 1},
-           .y = {.title = "share (%)"},
+           .y = {.title = "accuracy, precision, recall, harmonic mean (%)"},
            .series = {accuracy, mean, precision, recall},
            .lines = {{"paper's " + Fixed(kPaperArea, 2), kPaperArea, true}},
-           .caption = peak + "Difficult is the positive class. " + ProvenanceOf(pair)}};
+           .caption = peak + "Difficult is the positive class. " + DataOf(pair)}};
 }
 
 // ---- CSV
@@ -220,18 +234,20 @@ std::string CsvFigure(const Figure& figure) {
 
 }  // namespace
 
-std::string ProvenanceOf(const SweptPair& pair) {
-  std::string text =
-      "Near " + pair.near + ", far " + pair.far + "; " + std::to_string(pair.images) + " images, " +
-      std::to_string(pair.classes) + (pair.classes == 1 ? " class" : " classes") + "; judged by " +
-      (pair.has_truth ? "annotations"
-                      : "the far model's boxes scored > 0.5, for want of "
-                        "annotations") +
-      ". Discriminators fitted to " +
-      (pair.fitted_to_truth ? "annotations" : "the far model's boxes") +
-      ", each image judged by a fit that did not see it (" + std::to_string(pair.folds) +
-      " folds, seed " + std::to_string(pair.seed) + ").";
-  return text;
+std::string DataOf(const SweptPair& pair) {
+  return "Near " + pair.near + ", far " + pair.far + "; " +
+         Thousands(static_cast<std::int64_t>(pair.images)) + " images, " +
+         std::to_string(pair.classes) + (pair.classes == 1 ? " class" : " classes") +
+         (pair.has_truth ? "; judged by annotations."
+                         : "; no annotations: judged by the far model's boxes scored > 0.5 as if "
+                           "they were the truth.");
+}
+
+std::string FitsOf(const SweptPair& pair) {
+  return std::string("Discriminators fitted to ") +
+         (pair.fitted_to_truth ? "annotations" : "the far model's boxes") +
+         ", each image judged by a fit that did not see it (" + std::to_string(pair.folds) +
+         " folds, seed " + std::to_string(pair.seed) + ").";
 }
 
 std::string FormatSweep(const SweptPair& pair) {
@@ -246,7 +262,11 @@ std::string FormatSweep(const SweptPair& pair) {
                     std::to_string(point->objects.counted)});
   }
   text += FormatTable({"", "mAP", "area AP", "AP50", "AP50:95", "found", "counted"}, rows);
-  text += ProvenanceOf(pair) + "\n";
+  text += DataOf(pair) + "\n" + FitsOf(pair) + "\n";
+  if (pair.options.comparison.bootstrap.draws > 0) {
+    text += "In brackets: 95 % over images, the same " +
+            std::to_string(pair.options.comparison.bootstrap.draws) + " draws for all.\n";
+  }
   for (const std::size_t r : TableRatios(pair.options.ratios)) {
     rows.clear();
     std::vector<double> recovered;
@@ -399,7 +419,8 @@ std::vector<NamedChart> ChartsByLabel(const std::vector<SweptPair>& pairs) {
           .title = (recovered ? "Gap recovered at " : "End-to-end mAP at ") + at + " % uploaded",
           .x = {.names = labels},
           .y = {.title = recovered ? "mAP gap recovered (%)" : MapName(pairs.front())},
-          .caption = "Discriminators are fitted within each set. " + ProvenanceOf(pairs.front())};
+          .caption = "Discriminators are fitted within each set. " + DataOf(pairs.front()) + " " +
+                     FitsOf(pairs.front())};
       const auto add = [&](const std::string& name, int style, auto&& figure_of) {
         ChartSeries series{.label = name, .style = style, .bold = style == 0};
         for (std::size_t p = 0; p < pairs.size(); ++p) {

@@ -42,12 +42,18 @@ struct SweptPair {
   std::vector<AreaThresholdPoint> area_thresholds;
 };
 
-/// Names of the rows that know what no discriminator can know.
+/// The paper's rule with its own count and area threshold, its score threshold swept: all others
+/// are held against it. Beside it the same with all thresholds fitted.
+inline constexpr const char* kReference = "smallbig";
+inline constexpr const char* kRefitted = "smallbig-fitted";
+/// The rows that know what no discriminator can know: the truth, the far model's boxes.
 inline constexpr const char* kOracle = "oracle";
 inline constexpr const char* kFarOracle = "oracle-far";
 
-/// How the figures came about, in one sentence or two: data, labels, folds, seed.
-std::string ProvenanceOf(const SweptPair& pair);
+/// Whose boxes over what images, judged by what: one sentence.
+std::string DataOf(const SweptPair& pair);
+/// What the discriminators were fitted to, folds, seed: one sentence.
+std::string FitsOf(const SweptPair& pair);
 
 /// The table for people: where near and far stand, and every discriminator at a few ratios.
 std::string FormatSweep(const SweptPair& pair);

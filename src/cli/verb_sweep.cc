@@ -29,8 +29,6 @@ namespace nearfar::cli {
 namespace {
 
 constexpr float kPredictionThreshold = 0.5F;  // [SmallBig §V.A]
-constexpr const char* kReference = "smallbig";
-constexpr const char* kRefitted = "smallbig-fitted";
 
 struct SweepFlags {
   std::string near;

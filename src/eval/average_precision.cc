@@ -4,41 +4,10 @@
 #include <cassert>
 #include <numeric>
 
+#include "eval/precision_curve.h"
+
 namespace nearfar {
 namespace {
-
-/// The curve where it rises: after each box that found an object.
-struct CurvePoint {
-  double found;      // objects found so far
-  double precision;  // then the best precision here or further on
-};
-
-double AreaUnder(const std::vector<CurvePoint>& curve, double wanted) {
-  double area = 0;
-  double recall = 0;
-  for (const CurvePoint& point : curve) {
-    area += (point.found / wanted - recall) * point.precision;
-    recall = point.found / wanted;
-  }
-  return area;
-}
-
-double MeanAtRecalls(const std::vector<CurvePoint>& curve, double wanted, int steps) {
-  const double step = 1.0 / steps;
-  double sum = 0;
-  std::size_t at = 0;
-  for (int r = 0; r <= steps; ++r) {
-    const double recall = r == steps ? 1.0 : r * step;
-    while (at < curve.size() && curve[at].found / wanted < recall) {
-      ++at;
-    }
-    if (at == curve.size()) {
-      break;
-    }
-    sum += curve[at].precision;
-  }
-  return sum / (steps + 1);
-}
 
 double CountWanted(const ClassMatches& matches, ImageWeights weights) {
   double wanted = 0;
@@ -84,11 +53,7 @@ class CurveReader {
         ignored += weight;
       }
     }
-    double best = 0;
-    for (auto point = curve_.rbegin(); point != curve_.rend(); ++point) {
-      best = std::max(best, point->precision);
-      point->precision = best;
-    }
+    LiftPrecision(curve_);
     switch (interpolation) {
       case Interpolation::kVoc07:
         return MeanAtRecalls(curve_, wanted_, 10);

@@ -1,9 +1,13 @@
 #include "eval/sweep.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
 #include <numeric>
+#include <utility>
+
+#include "eval/cascade_curves.h"
 
 namespace nearfar {
 namespace {
@@ -15,39 +19,108 @@ std::optional<double> Ratio(std::int64_t part, std::int64_t whole) {
                    : std::nullopt;
 }
 
-/// What a draw is read for: the figures that get an interval.
+/// The figures that get an interval, as one draw has them.
 struct Reading {
-  std::optional<double> voc07;
+  CascadeReading whole;
   std::optional<double> kept_voc07;
-  std::int64_t found = 0;
 };
 
-std::optional<double> Recovered(const Reading& own, const Reading& near, const Reading& far) {
-  if (!own.voc07 || !near.voc07 || !far.voc07 || *far.voc07 - *near.voc07 <= kNoGap) {
+/// All that one draw says.
+struct Draw {
+  Reading near;
+  Reading far;
+  std::vector<std::vector<Reading>> curves;  // by order and ratio
+};
+
+Draw ReadDraw(const CascadeCurves& pair, std::span<const UploadOrder> orders,
+              std::span<const std::size_t> counts, ImageWeights weights) {
+  Draw draw;
+  CascadeState all(pair, false, weights);
+  draw.near.whole = all.Read();
+  draw.near.kept_voc07 = draw.near.whole.voc07;
+  for (std::size_t image = 0; image < pair.images(); ++image) {
+    all.Upload(image);
+  }
+  draw.far.whole = all.Read();
+  for (const UploadOrder& order : orders) {
+    std::vector<Reading>& curve = draw.curves.emplace_back();
+    CascadeState cascade(pair, false, weights);
+    CascadeState kept(pair, true, weights);
+    std::size_t uploaded = 0;
+    for (const std::size_t count : counts) {
+      for (; uploaded < count; ++uploaded) {
+        cascade.Upload(order.images[uploaded]);
+        kept.Upload(order.images[uploaded]);
+      }
+      // Nothing and everything are the same for every order.
+      curve.push_back(count == 0               ? draw.near
+                      : count == pair.images() ? draw.far
+                                               : Reading{cascade.Read(), kept.Read().voc07});
+    }
+  }
+  return draw;
+}
+
+std::optional<double> Recovered(const Reading& own, const Draw& draw) {
+  const auto& near = draw.near.whole.voc07;
+  const auto& far = draw.far.whole.voc07;
+  if (!own.whole.voc07 || !near || !far || *far - *near <= kNoGap) {
     return std::nullopt;
   }
-  return (*own.voc07 - *near.voc07) / (*far.voc07 - *near.voc07);
+  return (*own.whole.voc07 - *near) / (*far - *near);
 }
 
 std::optional<double> TimesReference(std::optional<double> own, std::optional<double> reference) {
   return own && reference && *reference > kNoGap ? std::optional(*own / *reference) : std::nullopt;
 }
 
-/// Values of one point's figures over the draws in which they mean something.
-struct Drawn {
-  std::vector<double> voc07, found_share, recovered, times_reference, kept_voc07;
+/// The figures of a point, each absent where it means nothing.
+struct Values {
+  std::optional<double> voc07, found_share, recovered, times_reference, kept_voc07;
 };
 
-void Keep(std::optional<double> value, std::vector<double>& values) {
-  if (value) {
-    values.push_back(*value);
+Values ValuesOf(const Reading& own, const Reading* reference, const Draw& draw) {
+  Values values{.voc07 = own.whole.voc07,
+                .found_share = Ratio(own.whole.found, draw.far.whole.found),
+                .recovered = Recovered(own, draw),
+                .kept_voc07 = own.kept_voc07};
+  if (reference != nullptr) {
+    values.times_reference = TimesReference(values.recovered, Recovered(*reference, draw));
   }
+  return values;
 }
 
-void GiveInterval(std::vector<double> values, Figure& figure) {
-  if (figure.value && !values.empty()) {
-    figure.interval = PercentileInterval(std::move(values));
+constexpr std::pair<std::optional<double> Values::*, Figure SweepPoint::*> kFigures[] = {
+    {&Values::voc07, &SweepPoint::voc07},
+    {&Values::found_share, &SweepPoint::found_share},
+    {&Values::recovered, &SweepPoint::recovered},
+    {&Values::times_reference, &SweepPoint::times_reference},
+    {&Values::kept_voc07, &SweepPoint::kept_voc07}};
+
+/// What the draws gave for each figure of a point, where it means something.
+using Drawn = std::array<std::vector<double>, std::size(kFigures)>;
+
+/// The points of a result: near, far, then curve after curve.
+std::vector<SweepPoint*> PointsOf(SweepResult& result) {
+  std::vector<SweepPoint*> points = {&result.near, &result.far};
+  for (SweepCurve& curve : result.curves) {
+    for (SweepPoint& point : curve.points) {
+      points.push_back(&point);
+    }
   }
+  return points;
+}
+
+/// Their figures in one draw, in the same order.
+std::vector<Values> ValuesOfAll(const Draw& draw, std::optional<std::size_t> reference) {
+  std::vector<Values> values = {ValuesOf(draw.near, nullptr, draw),
+                                ValuesOf(draw.far, nullptr, draw)};
+  for (const std::vector<Reading>& curve : draw.curves) {
+    for (std::size_t r = 0; r < curve.size(); ++r) {
+      values.push_back(ValuesOf(curve[r], reference ? &draw.curves[*reference][r] : nullptr, draw));
+    }
+  }
+  return values;
 }
 
 }  // namespace
@@ -185,121 +258,82 @@ PairSweep::PairSweep(std::span<const TruthImage> images, const LabelSpace& class
   assert(!images.empty());
 }
 
+SweepPoint PairSweep::PointAt(double ratio, const std::vector<bool>& uploaded,
+                              float score_threshold) const {
+  const std::vector<std::uint32_t> weights = CascadeWeights(uploaded);
+  SweepPoint point{.ratio = ratio};
+  point.uploaded = static_cast<std::size_t>(std::count(uploaded.begin(), uploaded.end(), true));
+  point.area = MeanAveragePrecision(voc_, Interpolation::kArea, weights);
+  const std::vector<double> coco = MeanAveragePrecisions(coco_, Interpolation::kCoco, weights);
+  if (!coco.empty()) {
+    point.ap50 = coco[0];
+    point.ap50_95 =
+        std::accumulate(coco.begin(), coco.end(), 0.0) / static_cast<double>(coco.size());
+  }
+  point.objects = CountObjects(voc_, score_threshold, weights);
+  return point;
+}
+
 SweepResult PairSweep::Run(std::span<const UploadOrder> orders, const SweepOptions& options,
                            const std::function<void()>& advance) const {
   assert(Validate(options).has_value());
+  assert(std::is_sorted(options.ratios.begin(), options.ratios.end()));
   const float threshold = options.comparison.score_threshold;
-  const std::size_t ratios = options.ratios.size();
+  std::vector<std::size_t> counts;
+  for (const double ratio : options.ratios) {
+    counts.push_back(static_cast<std::size_t>(std::llround(ratio * static_cast<double>(images_))));
+  }
 
-  // The choices of uploads: none, all, then by order and ratio.
-  std::vector<std::vector<bool>> uploads = {std::vector<bool>(images_, false),
-                                            std::vector<bool>(images_, true)};
-  std::vector<std::size_t> counts = {0, images_};
+  SweepResult result{.near = PointAt(0, std::vector<bool>(images_, false), threshold),
+                     .far = PointAt(1, std::vector<bool>(images_, true), threshold)};
   for (const UploadOrder& order : orders) {
     assert(order.images.size() == images_);
-    for (const double ratio : options.ratios) {
-      const auto count =
-          static_cast<std::size_t>(std::llround(ratio * static_cast<double>(images_)));
-      std::vector<bool> uploaded(images_, false);
-      for (std::size_t i = 0; i < count; ++i) {
-        uploaded[order.images[i]] = true;
+    SweepCurve& curve = result.curves.emplace_back(SweepCurve{.name = order.name});
+    std::vector<bool> uploaded(images_, false);
+    std::size_t next = 0;
+    for (std::size_t r = 0; r < counts.size(); ++r) {
+      for (; next < counts[r]; ++next) {
+        uploaded[order.images[next]] = true;
       }
-      uploads.push_back(std::move(uploaded));
-      counts.push_back(count);
+      curve.points.push_back(PointAt(options.ratios[r], uploaded, threshold));
     }
   }
-  const auto read = [&](std::size_t choice, ImageWeights draw) {
-    std::vector<std::uint32_t> weights = CascadeWeights(uploads[choice], draw);
-    Reading reading;
-    reading.voc07 = MeanAveragePrecision(voc_, Interpolation::kVoc07, weights);
-    reading.found = CountObjects(voc_, threshold, weights).found;
-    if (counts[choice] < images_) {
-      std::fill(weights.begin() + static_cast<std::ptrdiff_t>(images_), weights.end(), 0U);
-      reading.kept_voc07 = MeanAveragePrecision(voc_, Interpolation::kVoc07, weights);
-    }
-    return reading;
-  };
-  // Nothing and everything uploaded are the same for every order.
-  const auto read_all = [&](ImageWeights draw) {
-    std::vector<Reading> readings = {read(0, draw), read(1, draw)};
-    for (std::size_t choice = 2; choice < uploads.size(); ++choice) {
-      readings.push_back(counts[choice] == 0         ? readings[0]
-                         : counts[choice] == images_ ? readings[1]
-                                                     : read(choice, draw));
-    }
-    return readings;
-  };
-  const auto reference_of = [&](std::size_t choice) -> std::optional<std::size_t> {
-    return options.reference && choice >= 2
-               ? std::optional(2 + *options.reference * ratios + (choice - 2) % ratios)
-               : std::nullopt;
-  };
-
-  const std::vector<Reading> readings = read_all({});
-  std::vector<SweepPoint> points(uploads.size());
-  for (std::size_t choice = 0; choice < uploads.size(); ++choice) {
-    SweepPoint& point = points[choice];
-    point.ratio = choice < 2 ? static_cast<double>(choice) : options.ratios[(choice - 2) % ratios];
-    point.uploaded = counts[choice];
-    const std::vector<std::uint32_t> weights = CascadeWeights(uploads[choice]);
-    point.voc07.value = readings[choice].voc07;
-    point.area = MeanAveragePrecision(voc_, Interpolation::kArea, weights);
-    const std::vector<double> coco = MeanAveragePrecisions(coco_, Interpolation::kCoco, weights);
-    if (!coco.empty()) {
-      point.ap50 = coco[0];
-      point.ap50_95 =
-          std::accumulate(coco.begin(), coco.end(), 0.0) / static_cast<double>(coco.size());
-    }
-    point.objects = CountObjects(voc_, threshold, weights);
-    point.kept_voc07.value = readings[choice].kept_voc07;
-    point.recovered.value = Recovered(readings[choice], readings[0], readings[1]);
-  }
-  for (std::size_t choice = 0; choice < points.size(); ++choice) {
-    SweepPoint& point = points[choice];
-    point.found_share.value = Ratio(point.objects.found, points[1].objects.found);
-    point.counted_share = Ratio(point.objects.counted, points[1].objects.counted);
-    if (const auto reference = reference_of(choice)) {
-      point.times_reference.value =
-          TimesReference(point.recovered.value, points[*reference].recovered.value);
-    }
-  }
-  if (advance) {
-    advance();
-  }
-
-  std::vector<Drawn> drawn(points.size());
-  Resample(images_, options.comparison.bootstrap, [&](ImageWeights draw) {
-    const std::vector<Reading> in_draw = read_all(draw);
-    std::vector<std::optional<double>> recovered;
-    for (const Reading& reading : in_draw) {
-      recovered.push_back(Recovered(reading, in_draw[0], in_draw[1]));
-    }
-    for (std::size_t choice = 0; choice < points.size(); ++choice) {
-      Keep(in_draw[choice].voc07, drawn[choice].voc07);
-      Keep(in_draw[choice].kept_voc07, drawn[choice].kept_voc07);
-      Keep(Ratio(in_draw[choice].found, in_draw[1].found), drawn[choice].found_share);
-      Keep(recovered[choice], drawn[choice].recovered);
-      if (const auto reference = reference_of(choice)) {
-        Keep(TimesReference(recovered[choice], recovered[*reference]),
-             drawn[choice].times_reference);
-      }
-    }
+  const CascadeCurves pair(voc_, threshold);
+  const std::vector<SweepPoint*> points = PointsOf(result);
+  const auto read = [&](ImageWeights weights) {
+    std::vector<Values> values =
+        ValuesOfAll(ReadDraw(pair, orders, counts, weights), options.reference);
     if (advance) {
       advance();
     }
-  });
-  for (std::size_t choice = 0; choice < points.size(); ++choice) {
-    GiveInterval(std::move(drawn[choice].voc07), points[choice].voc07);
-    GiveInterval(std::move(drawn[choice].kept_voc07), points[choice].kept_voc07);
-    GiveInterval(std::move(drawn[choice].found_share), points[choice].found_share);
-    GiveInterval(std::move(drawn[choice].recovered), points[choice].recovered);
-    GiveInterval(std::move(drawn[choice].times_reference), points[choice].times_reference);
+    return values;
+  };
+  const std::vector<Values> values = read({});
+  for (std::size_t p = 0; p < points.size(); ++p) {
+    for (const auto& [value, figure] : kFigures) {
+      (points[p]->*figure).value = values[p].*value;
+    }
+    points[p]->counted_share = Ratio(points[p]->objects.counted, result.far.objects.counted);
   }
 
-  SweepResult result{.near = points[0], .far = points[1]};
-  for (std::size_t o = 0; o < orders.size(); ++o) {
-    const auto first = points.begin() + static_cast<std::ptrdiff_t>(2 + o * ratios);
-    result.curves.push_back({orders[o].name, {first, first + static_cast<std::ptrdiff_t>(ratios)}});
+  std::vector<Drawn> drawn(points.size());
+  Resample(images_, options.comparison.bootstrap, [&](ImageWeights weights) {
+    const std::vector<Values> in_draw = read(weights);
+    for (std::size_t p = 0; p < points.size(); ++p) {
+      for (std::size_t f = 0; f < std::size(kFigures); ++f) {
+        if (const auto& value = in_draw[p].*kFigures[f].first) {
+          drawn[p][f].push_back(*value);
+        }
+      }
+    }
+  });
+  for (std::size_t p = 0; p < points.size(); ++p) {
+    for (std::size_t f = 0; f < std::size(kFigures); ++f) {
+      Figure& figure = points[p]->*kFigures[f].second;
+      if (figure.value && !drawn[p][f].empty()) {
+        figure.interval = PercentileInterval(std::move(drawn[p][f]));
+      }
+    }
   }
   return result;
 }

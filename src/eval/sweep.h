@@ -45,7 +45,7 @@ struct UploadOrder {
 std::vector<std::size_t> OrderByWorth(std::span<const double> worth);
 
 struct SweepOptions {
-  std::vector<double> ratios;  ///< upload ratios to look at, each in [0, 1]
+  std::vector<double> ratios;  ///< upload ratios to look at, each in [0, 1], rising
   ComparisonOptions comparison;
   /// Place of the order that the others' recovered gain is held against; absent: none.
   std::optional<std::size_t> reference;
@@ -112,6 +112,9 @@ class PairSweep {
                   const std::function<void()>& advance = {}) const;
 
  private:
+  /// The figures without an interval.
+  SweepPoint PointAt(double ratio, const std::vector<bool>& uploaded, float score_threshold) const;
+
   std::size_t images_;
   MatchTable voc_;   // merged
   MatchTable coco_;  // merged

@@ -71,6 +71,28 @@ struct Range {
   double low = 0;
   double high = 1;
   double step = 0.2;
+  bool counts = false;
+
+  /// Where a value stands, 0 at the low end and 1 at the high one.
+  double Place(double value) const {
+    const auto at = [&](double v) { return counts ? std::log1p(std::max(v, -0.9)) : v; };
+    return (at(value) - at(low)) / (at(high) - at(low));
+  }
+  std::vector<double> Ticks() const {
+    std::vector<double> ticks;
+    if (counts) {
+      for (const double tick : {0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000}) {
+        ticks.push_back(tick);
+      }
+      std::erase_if(ticks, [&](double tick) { return tick > high; });
+    } else {
+      const double first = std::ceil(low / step - 1e-9) * step;
+      for (int k = 0; first + k * step <= high + step * 1e-6; ++k) {
+        ticks.push_back(first + k * step);
+      }
+    }
+    return ticks;
+  }
 };
 
 bool IsFinite(const ChartPoint& point) { return std::isfinite(point.x) && std::isfinite(point.y); }
@@ -93,7 +115,13 @@ Range RangeOf(const ChartAxis& axis, const std::vector<double>& values, int tick
     low -= 0.5;
     high = low + 1;
   }
-  Range range{low, high, TickStep(high - low, ticks)};
+  Range range{low, high, TickStep(high - low, ticks), axis.counts};
+  if (axis.counts) {
+    range.low = -0.5;
+    range.high = high * 1.1 + 0.5;
+    range.step = 1;
+    return range;
+  }
   if (!axis.low) {
     range.low = std::floor(low / range.step + 1e-9) * range.step;
   }
@@ -136,7 +164,9 @@ class Drawing {
       }
     }
     for (const ChartLine& line : chart.lines) {
-      (line.vertical ? xs : ys).push_back(line.at);
+      if (std::isfinite(line.at)) {
+        (line.vertical ? xs : ys).push_back(line.at);
+      }
     }
     x_ = RangeOf(chart.x, xs, 10);
     y_ = RangeOf(chart.y, ys, 8);
@@ -159,8 +189,11 @@ class Drawing {
     for (const ChartSeries& series : chart_.series) {
       DrawBand(series);
     }
-    for (const ChartLine& line : chart_.lines) {
-      DrawLine(line);
+    for (std::size_t k = 0; k < chart_.lines.size(); ++k) {
+      if (std::isfinite(chart_.lines[k].at)) {
+        UseLine(k);
+        DrawLine(chart_.lines[k]);
+      }
     }
     for (const ChartSeries& series : chart_.series) {
       DrawCurve(series);
@@ -175,12 +208,8 @@ class Drawing {
   }
 
  private:
-  double AtX(double x) const {
-    return kLeft + (x - x_.low) / (x_.high - x_.low) * (right_ - kLeft);
-  }
-  double AtY(double y) const {
-    return bottom_ - (y - y_.low) / (y_.high - y_.low) * (bottom_ - kTop);
-  }
+  double AtX(double x) const { return kLeft + x_.Place(x) * (right_ - kLeft); }
+  double AtY(double y) const { return bottom_ - y_.Place(y) * (bottom_ - kTop); }
 
   void Use(const Colour& colour, double opacity = 1) {
     cairo_set_source_rgba(pen_, colour.red, colour.green, colour.blue, opacity);
@@ -224,11 +253,7 @@ class Drawing {
   void DrawGrid() {
     cairo_set_line_width(pen_, 0.8);
     SetDash({});
-    for (int k = 0;; ++k) {
-      const double y = std::ceil(y_.low / y_.step - 1e-9) * y_.step + k * y_.step;
-      if (y > y_.high + y_.step * 1e-6) {
-        break;
-      }
+    for (const double y : y_.Ticks()) {
       Use(kGrid);
       cairo_move_to(pen_, kLeft, AtY(y));
       cairo_line_to(pen_, right_, AtY(y));
@@ -236,11 +261,7 @@ class Drawing {
       Use(kInk);
       Text(NumberText(y, y_.step), kLeft - 7, AtY(y) + 4, kSmallText + 1, 1);
     }
-    for (int k = 0;; ++k) {
-      const double x = std::ceil(x_.low / x_.step - 1e-9) * x_.step + k * x_.step;
-      if (!chart_.x.names.empty() || x > x_.high + x_.step * 1e-6) {
-        break;
-      }
+    for (const double x : chart_.x.names.empty() ? x_.Ticks() : std::vector<double>{}) {
       Use(kGrid);
       cairo_move_to(pen_, AtX(x), kTop);
       cairo_line_to(pen_, AtX(x), bottom_);
@@ -271,10 +292,13 @@ class Drawing {
     cairo_fill(pen_);
   }
 
-  void DrawLine(const ChartLine& line) {
+  void UseLine(std::size_t which) {
     Use(kGrey);
-    SetDash({4, 3});
-    cairo_set_line_width(pen_, 1.1);
+    SetDash(which % 2 == 0 ? std::vector<double>{5, 3} : std::vector<double>{1.5, 2.5});
+    cairo_set_line_width(pen_, 1.2);
+  }
+
+  void DrawLine(const ChartLine& line) {
     if (line.vertical) {
       cairo_move_to(pen_, AtX(line.at), kTop);
       cairo_line_to(pen_, AtX(line.at), bottom_);
@@ -328,7 +352,7 @@ class Drawing {
         cairo_line_to(pen_, AtX(point.x), AtY(point.high));
         cairo_stroke(pen_);
       }
-      DrawMarker(series.style, AtX(point.x), AtY(point.y), crowded ? 2.0 : 3.3, crowded ? 0.45 : 1);
+      DrawMarker(series.style, AtX(point.x), AtY(point.y), crowded ? 2.0 : 3.3, crowded ? 0.4 : 1);
     }
   }
 
@@ -422,12 +446,16 @@ class Drawing {
       Text(series.label, x + kLegendSample + 6, y + 4, kText);
       y += kLegendRow;
     }
-    for (const ChartLine& line : chart_.lines) {
-      Use(kGrey);
-      SetDash({4, 3});
-      cairo_set_line_width(pen_, 1.1);
-      cairo_move_to(pen_, x, y);
-      cairo_line_to(pen_, x + kLegendSample, y);
+    for (std::size_t k = 0; k < chart_.lines.size(); ++k) {
+      const ChartLine& line = chart_.lines[k];
+      UseLine(k);
+      if (line.vertical) {
+        cairo_move_to(pen_, x + kLegendSample / 2, y - kLegendRow / 2);
+        cairo_line_to(pen_, x + kLegendSample / 2, y + kLegendRow / 2);
+      } else {
+        cairo_move_to(pen_, x, y);
+        cairo_line_to(pen_, x + kLegendSample, y);
+      }
       cairo_stroke(pen_);
       Use(kInk);
       Text(line.label, x + kLegendSample + 6, y + 4, kText);

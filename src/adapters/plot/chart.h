@@ -33,7 +33,7 @@ struct ChartSeries {
   friend bool operator==(const ChartSeries&, const ChartSeries&) = default;
 };
 
-/// A grey line across the chart, with its label in the legend.
+/// A grey line across the chart, with its label in the legend; each of a chart is dashed anew.
 struct ChartLine {
   std::string label;
   double at = 0;
@@ -46,6 +46,7 @@ struct ChartAxis {
   std::string title;          ///< with its unit
   std::optional<double> low;  ///< absent: as the points have it, rounded to a tick
   std::optional<double> high;
+  bool counts = false;  ///< whole numbers from 0 up, at distances of log(1 + number)
   /// Names for x = 0, 1, ... instead of numbers.
   std::vector<std::string> names;
 
