@@ -28,7 +28,8 @@ struct Flags {
   std::string synonyms;
   std::vector<std::string> classes;
   bool count_difficult = false;
-  std::string discriminator = "smallbig";
+  std::string discriminator{kAutomatic};
+  std::string goal = "accuracy";
   std::vector<std::string> parameters;
   double upload = 0.5;
   std::string output;
@@ -40,6 +41,8 @@ std::string Percent(double share) {
   std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
   return text;
 }
+
+std::string Signed(double number) { return (number > 0 ? "+" : "") + ShortNumber(number); }
 
 std::string ThresholdLines(const DiscriminatorFile& file) {
   std::string text;
@@ -66,13 +69,39 @@ std::string ThresholdLines(const DiscriminatorFile& file) {
   return text;
 }
 
+/// How the discriminator was chosen, try by try.
+std::string ChoiceLines(const Choice& choice) {
+  if (!choice.remark.empty()) {
+    return choice.remark + "\n\n";
+  }
+  std::string text = "chosen by what uploading " + Percent(choice.upload) +
+                     " of the images brings, of all that uploading every one would (goal: " +
+                     std::string(ToString(choice.goal)) +
+                     ")\non images that were not fitted to: " + std::to_string(choice.folds) +
+                     " folds" +
+                     (choice.repeats > 1 ? ", " + std::to_string(choice.repeats) + " splits" : "") +
+                     "; a later one is taken if its lead is larger than its standard error\n";
+  std::vector<std::vector<std::string>> rows;
+  for (const Candidate& candidate : choice.candidates) {
+    const bool first = rows.empty();
+    rows.push_back({candidate.name, Percent(candidate.captured),
+                    first ? "" : Signed(100 * candidate.lead),
+                    first ? "" : ShortNumber(100 * candidate.standard_error),
+                    candidate.name == choice.name ? "chosen"
+                    : candidate.taken             ? "taken"
+                                                  : ""});
+  }
+  return text + FormatTable({"tried", "brings", "lead", "+-", ""}, rows) + "\n";
+}
+
 void Print(const DiscriminatorFile& file) {
   const int easy = file.images - file.difficult;
   std::cout << "near   " << file.near.name << "\nfar    " << file.far.name << "\nimages "
             << file.images << ": " << file.difficult << " difficult ("
             << Percent(static_cast<double>(file.difficult) / file.images) << "), " << easy
             << " easy\nclasses " << file.classes.size() << "\n\n"
-            << file.discriminator.name << " (version " << file.version << ")\n"
+            << (file.choice ? ChoiceLines(*file.choice) : "") << file.discriminator.name
+            << " (version " << file.version << ")\n"
             << ThresholdLines(file) << "\n";
   std::vector<std::vector<std::string>> rows;
   const auto add = [&](const char* what, const std::optional<BinaryMetrics>& metrics) {
@@ -148,8 +177,18 @@ int Calibrate(const Flags& flags) {
     return kUsage;
   }
   const DiscriminatorSpec spec{.name = flags.discriminator, .parameters = *parameters};
-  if (const auto made = MakeDiscriminator(spec); !made) {
-    Say(made.error().message);
+  if (spec.name != kAutomatic) {
+    if (const auto checked = CheckParameters(spec); !checked) {
+      Say(checked.error().message);
+      return kUsage;
+    }
+  } else if (!spec.parameters.empty()) {
+    Say("--param goes with a discriminator that is named, not with auto");
+    return kUsage;
+  }
+  const auto goal = ParseGainGoal(flags.goal);
+  if (!goal) {
+    Say("--goal: " + goal.error().message);
     return kUsage;
   }
   const Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
@@ -196,8 +235,9 @@ int Calibrate(const Flags& flags) {
   for (const std::string& remark : set->remarks) {
     Say(remark);
   }
-  Expected<DiscriminatorFile> file = nearfar::Calibrate(
-      *set, near->model, far->model, {.discriminator = spec, .upload = flags.upload});
+  Expected<DiscriminatorFile> file =
+      nearfar::Calibrate(*set, near->model, far->model,
+                         {.discriminator = spec, .upload = flags.upload, .goal = *goal});
   if (!file) {
     return Stop(file.error());
   }
@@ -243,12 +283,16 @@ std::function<int()> SetUpCalibrate(CLI::App& app) {
   app.add_flag("--count-difficult", flags->count_difficult,
                "count objects that the annotation marks difficult");
   app.add_option("--discriminator", flags->discriminator,
-                 "one of " + DiscriminatorNames() + "; 'help' tells their parameters")
+                 "auto: the best that the images carry, by cross-validation; or one of " +
+                     DiscriminatorNames() + "; 'help' tells their parameters")
       ->capture_default_str();
   app.add_option("--param", flags->parameters,
                  "NAME=NUMBER: a parameter of the discriminator; a threshold given is kept, the "
                  "others are fitted")
       ->take_all();
+  app.add_option("--goal", flags->goal,
+                 "what uploads are to bring: accuracy (mean average precision) or objects (found)")
+      ->capture_default_str();
   app.add_option("--upload", flags->upload, "share of the images to upload, beside the paper's fit")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();

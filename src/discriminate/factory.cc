@@ -264,6 +264,14 @@ OneNumber::Options MakeOptions(const std::string& name, const Parameters& p) {
 
 std::span<const DiscriminatorInfo> KnownDiscriminators() { return Table(); }
 
+Expected<void> CheckParameters(const DiscriminatorSpec& spec) {
+  const Expected<Parameters> parameters = Parameters::Check(spec);
+  if (!parameters) {
+    return tl::unexpected(parameters.error());
+  }
+  return spec.name == "smallbig" ? Validate(ToSmallBigOptions(*parameters)) : Expected<void>();
+}
+
 Expected<std::unique_ptr<Discriminator>> MakeDiscriminator(const DiscriminatorSpec& spec) {
   const Expected<Parameters> parameters = Parameters::Check(spec);
   if (!parameters) {

@@ -50,6 +50,9 @@ struct DiscriminatorInfo {
 /// All discriminators that can be had by name.
 std::span<const DiscriminatorInfo> KnownDiscriminators();
 
+/// Checks name and parameters, not tables. Errors: those of MakeDiscriminator.
+Expected<void> CheckParameters(const DiscriminatorSpec& spec);
+
 /// Makes a discriminator by name.
 /// Errors: kNotFound for an unknown name or parameter, naming those there are; kInvalidInput for a
 /// value out of its range, and for tables that are missing, wrong, or where none belong.

@@ -5,17 +5,51 @@
 #include <vector>
 
 #include "core/percentile.h"
+#include "train/choose.h"
 #include "train/fit_discriminator.h"
+#include "train/out_of_fold.h"
 
 namespace nearfar {
 namespace {
 
 constexpr double kPredictionThreshold = 0.5;  // [SmallBig §V.A]
 
+/// What a learned discriminator says of images that it was not fitted to: with those that it knows
+/// it is too sure. Too few to be split are judged by the fit itself.
+Expected<std::vector<double>> UnseenGains(const LabelledSet& set, const ModelIdentity& near,
+                                          const DiscriminatorSpec& asked,
+                                          const DiscriminatorSpec& fitted, GainGoal goal) {
+  if (!IsLearned(fitted.name) || set.images.size() < kLeastToLearn) {
+    return JudgeAll(set, fitted);
+  }
+  const auto folds = SplitIntoFolds(set.names, {});
+  if (!folds) {
+    return tl::unexpected(folds.error());
+  }
+  auto judged = JudgeOutOfFold(set, near, asked, goal, *folds);
+  if (!judged) {
+    return tl::unexpected(judged.error());
+  }
+  return std::move(judged->gains);
+}
+
+BinaryMetrics MeasureGains(const LabelledSet& set, const std::vector<double>& gains,
+                           double threshold, double prediction_threshold) {
+  BinaryMetrics metrics;
+  for (std::size_t i = 0; i < gains.size(); ++i) {
+    metrics.Add(IsDifficult(set.images[i], prediction_threshold), gains[i] > threshold);
+  }
+  return metrics;
+}
+
 }  // namespace
 
 Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentity& near,
                                       const ModelIdentity& far, const CalibrationOptions& options) {
+  if (set.images.empty()) {
+    return Fail(ErrorCode::kInvalidInput,
+                "no images to fit on: calibration needs at least one image seen by both models");
+  }
   DiscriminatorFile file{.discriminator = options.discriminator,
                          .near = near,
                          .far = far,
@@ -23,8 +57,19 @@ Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentit
                          .images = static_cast<int>(set.images.size()),
                          .truth = set.has_truth};
   DiscriminatorSpec& spec = file.discriminator;
-  double prediction_threshold = kPredictionThreshold;
-  auto fitted = FitDiscriminator(set, near, spec, options.goal);
+  if (spec.name == kAutomatic) {
+    constexpr double kLeastShare = 0.02;  // with fewer uploads nothing can be compared
+    auto choice =
+        ChooseDiscriminator(set, near, options.goal,
+                            std::clamp(options.upload.value_or(0.5), kLeastShare, 1 - kLeastShare));
+    if (!choice) {
+      return tl::unexpected(choice.error());
+    }
+    spec = CandidateSpec(choice->name);
+    file.choice = *std::move(choice);
+  }
+  const DiscriminatorSpec asked = spec;
+  auto fitted = FitDiscriminator(set, near, asked, options.goal);
   if (!fitted) {
     return tl::unexpected(fitted.error());
   }
@@ -32,42 +77,37 @@ Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentit
   if (IsLearned(spec.name)) {
     file.goal = options.goal;
   }
+  double prediction_threshold = kPredictionThreshold;
   if (fitted->smallbig) {
     prediction_threshold = fitted->smallbig->options.prediction_threshold;
     file.score = fitted->smallbig->score;
     file.with_true_features = fitted->smallbig->with_true_features;
   }
-  const auto gains = JudgeAll(set, spec);
-  if (!gains) {
-    return tl::unexpected(gains.error());
-  }
-  const std::vector<double>& scores = *gains;
   for (const LabelledImage& image : set.images) {
     file.difficult += IsDifficult(image, prediction_threshold) ? 1 : 0;
   }
-  auto judge = MakeDiscriminator(spec);
-  if (!judge) {
-    return tl::unexpected(judge.error());
+  const auto gains = UnseenGains(set, near, asked, spec, options.goal);
+  if (!gains) {
+    return tl::unexpected(gains.error());
   }
   for (int percent = 0; percent <= 100; ++percent) {
-    file.gain_percentiles.push_back(percent == 0 ? *std::min_element(scores.begin(), scores.end())
-                                                 : Percentile(scores, percent));
+    file.gain_percentiles.push_back(percent == 0 ? *std::min_element(gains->begin(), gains->end())
+                                                 : Percentile(*gains, percent));
   }
   if (options.upload) {
-    const auto upload = FitUploadRatio(scores, *options.upload);
+    const auto upload = FitUploadRatio(*gains, *options.upload);
     if (!upload) {
       return tl::unexpected(upload.error());
     }
     file.upload = *upload;
-    file.at_upload_threshold =
-        Measure(set.images, **judge, upload->threshold, prediction_threshold);
+    file.at_upload_threshold = MeasureGains(set, *gains, upload->threshold, prediction_threshold);
     if (IsRanking(spec.name) && !spec.parameters.contains("threshold")) {
       spec = WithGainThreshold(spec, upload->threshold);
-      judge = MakeDiscriminator(spec);
-      if (!judge) {
-        return tl::unexpected(judge.error());
-      }
     }
+  }
+  const auto judge = MakeDiscriminator(spec);
+  if (!judge) {
+    return tl::unexpected(judge.error());
   }
   if (!(*judge)->has_verdict()) {
     return Fail(ErrorCode::kInvalidInput,
@@ -76,7 +116,7 @@ Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentit
   }
   file.version = (*judge)->version();
   file.with_estimated_features =
-      Measure(set.images, **judge, (*judge)->natural_threshold(), prediction_threshold);
+      MeasureGains(set, *gains, (*judge)->natural_threshold(), prediction_threshold);
   return file;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "core/expected.h"
 #include "core/model_identity.h"
@@ -10,21 +12,26 @@
 
 namespace nearfar {
 
+/// The name that stands for the best discriminator that the images carry.
+inline constexpr std::string_view kAutomatic = "auto";
+
 struct CalibrationOptions {
-  /// Which discriminator; thresholds given here are kept, the others are fitted.
-  DiscriminatorSpec discriminator;
-  /// Share of the images to upload, [0, 1]; a ranking discriminator needs it.
+  /// Which discriminator, or kAutomatic; thresholds given here are kept, the others are fitted.
+  DiscriminatorSpec discriminator{.name = std::string(kAutomatic)};
+  /// Share of the images to upload, [0, 1]; a ranking discriminator needs it. Without one the
+  /// choice is made at one half.
   std::optional<double> upload;
-  /// What a learned discriminator's uploads are to bring.
+  /// What uploads are to bring: what is learned, and chosen by.
   GainGoal goal = GainGoal::kAccuracy;
 
   friend bool operator==(const CalibrationOptions&, const CalibrationOptions&) = default;
 };
 
-/// Fits a discriminator to a labelled set, as FitDiscriminator does, and beside it to a wanted
-/// upload ratio. Measures it on the same images. Errors: those of the fits and of
-/// MakeDiscriminator; kInvalidInput when an image lacks a feature that it needs, or a ranking
-/// discriminator is given no upload ratio.
+/// Chooses a discriminator, where none is named, as ChooseDiscriminator does; fits it to a labelled
+/// set as FitDiscriminator does, and to a wanted upload ratio beside it. The gain scores that ratio
+/// and percentiles are taken from are those of images that a learned one was not fitted to.
+/// Errors: those of the fits and of MakeDiscriminator; kInvalidInput when an image lacks a feature
+/// that it needs, or a ranking discriminator is given no upload ratio.
 Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentity& near,
                                       const ModelIdentity& far, const CalibrationOptions& options);
 

@@ -44,7 +44,8 @@ TEST(Calibrate, FitsThePapersRuleAndAnUploadRatioBesideIt) {
   for (const bool with_truth : {true, false}) {
     const LabelledSet set = MakeSet(300, with_truth);
     const DiscriminatorFile file =
-        Calibrate(set, kSmall, kBig, {.discriminator = {}, .upload = 0.4}).value();
+        Calibrate(set, kSmall, kBig, {.discriminator = {.name = "smallbig"}, .upload = 0.4})
+            .value();
     const auto fit = FitSmallBig(set.images, {}).value();
     EXPECT_EQ(SmallBigOptionsOf(file.discriminator).value(), fit.options);
     EXPECT_EQ(file.with_true_features, fit.with_true_features);
@@ -81,9 +82,11 @@ TEST(Calibrate, FitsEveryKnownDiscriminatorToTheRatioAndItsFileJudgesTheSame) {
     EXPECT_EQ(*read, *file) << info.name;
     const auto judge = MakeDiscriminator(read->discriminator).value();
     EXPECT_TRUE(judge->has_verdict());
-    EXPECT_EQ(Measure(set.images, *judge, judge->natural_threshold()),
-              *file->with_estimated_features)
-        << info.name;
+    if (!info.learned) {  // whose figures are of images that it has not seen
+      EXPECT_EQ(Measure(set.images, *judge, judge->natural_threshold()),
+                *file->with_estimated_features)
+          << info.name;
+    }
     if (IsRanking(info.name)) {
       EXPECT_EQ(*file->with_estimated_features, *file->at_upload_threshold) << info.name;
       EXPECT_NEAR(file->upload->reached, 0.5, 0.05) << info.name;
@@ -99,11 +102,14 @@ TEST(Calibrate, DecidesAllEasySetsAndSingleImages) {
   for (LabelledImage& image : easy.images) {
     image.far = image.near;
   }
-  const auto file = Calibrate(easy, kSmall, kBig, {.upload = 0.5}).value();
+  const auto file =
+      Calibrate(easy, kSmall, kBig, {.discriminator = {.name = "smallbig"}, .upload = 0.5}).value();
   EXPECT_EQ(file.difficult, 0);
   EXPECT_EQ(file.with_true_features->accuracy(), 1);
   EXPECT_EQ(file.with_true_features->recall(), 0);
-  EXPECT_TRUE(Calibrate(MakeSet(1, true), kSmall, kBig, {.upload = 0.5}).has_value());
+  EXPECT_TRUE(Calibrate(MakeSet(1, true), kSmall, kBig,
+                        {.discriminator = {.name = "smallbig"}, .upload = 0.5})
+                  .has_value());
 }
 
 TEST(Calibrate, RefusesWhatCannotBeFitted) {
@@ -120,12 +126,12 @@ TEST(Calibrate, RefusesWhatCannotBeFitted) {
       {MakeSet(5, true), {.discriminator = {.name = "entropy"}}, "only ranks images"},
       {MakeSet(5, true), {.upload = 1.5}, "upload ratio is 1.5"},
       {MakeSet(5, true),
-       {.discriminator = {.parameters = {{"area_threshold", 2}}}},
+       {.discriminator = {.name = "smallbig", .parameters = {{"area_threshold", 2}}}},
        "area_threshold is 2"},
       {blind,
        {.discriminator = {.name = "blur"}, .upload = 0.5},
        "needs the Brenner gradient, which the near recording lacks for image image3"},
-      {{}, {.discriminator = {.name = "entropy"}, .upload = 0.5}, "no scores"},
+      {{}, {.discriminator = {.name = "entropy"}, .upload = 0.5}, "no images to fit on"},
   };
   for (const Row& row : rows) {
     const auto file = Calibrate(row.set, kSmall, kBig, row.options);

@@ -85,6 +85,69 @@ std::string ReadScore(const Json& json, ScoreFit& score) {
   return fields.ok() ? UnknownMember(json, {"estimated", "objects", "difference"}) : fields.error();
 }
 
+OrderedJson ToJson(const Choice& choice) {
+  OrderedJson json{{"goal", ToString(choice.goal)},
+                   {"upload", choice.upload},
+                   {"images", choice.images},
+                   {"folds", choice.folds},
+                   {"repeats", choice.repeats}};
+  if (!choice.remark.empty()) {
+    json["remark"] = choice.remark;
+  }
+  json["candidates"] = OrderedJson::array();
+  for (const Candidate& candidate : choice.candidates) {
+    json["candidates"].push_back({{"name", candidate.name},
+                                  {"captured", candidate.captured},
+                                  {"lead", candidate.lead},
+                                  {"standard_error", candidate.standard_error},
+                                  {"taken", candidate.taken}});
+  }
+  return json;
+}
+
+std::string ReadGoal(const Json& json, GainGoal& goal) {
+  const auto parsed = ParseGainGoal(json.is_string() ? json.get<std::string>() : "");
+  if (!parsed) {
+    return ": " + parsed.error().message;
+  }
+  goal = *parsed;
+  return {};
+}
+
+std::string ReadCandidate(const Json& json, Candidate& candidate) {
+  Fields fields(json);
+  fields.Require("name", candidate.name)
+      .Read("captured", candidate.captured)
+      .Read("lead", candidate.lead)
+      .Read("standard_error", candidate.standard_error)
+      .Read("taken", candidate.taken);
+  return fields.ok() ? UnknownMember(json, {"name", "captured", "lead", "standard_error", "taken"})
+                     : fields.error();
+}
+
+std::string ReadChoice(const Json& json, Choice& choice) {
+  Fields fields(json);
+  fields.Read("upload", choice.upload)
+      .Read("images", choice.images)
+      .Read("folds", choice.folds)
+      .Read("repeats", choice.repeats)
+      .Read("remark", choice.remark);
+  std::string error = fields.error();
+  if (error.empty()) {
+    error = UnknownMember(json,
+                          {"goal", "upload", "images", "folds", "repeats", "remark", "candidates"});
+  }
+  if (error.empty() && json.contains("goal")) {
+    error = ReadGoal(json["goal"], choice.goal);
+  }
+  if (error.empty() && json.contains("candidates")) {
+    for (const Json& candidate : json["candidates"]) {
+      error = error.empty() ? ReadCandidate(candidate, choice.candidates.emplace_back()) : error;
+    }
+  }
+  return error;
+}
+
 std::string ReadParameters(const Json& json, DiscriminatorSpec& spec) {
   if (!json.is_object()) {
     return ": expected an object";
@@ -169,25 +232,36 @@ std::string ReadFile(const Json& json, DiscriminatorFile& file) {
     }
   };
   then([&] {
-    return UnknownMember(
-        json, {"nearfar_discriminator", "program", "discriminator", "version", "parameters",
-               "upload", "near", "far", "classes", "images", "difficult", "truth", "score", "goal",
-               "tables", "gain_percentiles", "with_true_features", "with_estimated_features",
-               "at_upload_threshold"});
+    return UnknownMember(json, {"nearfar_discriminator",
+                                "program",
+                                "discriminator",
+                                "version",
+                                "parameters",
+                                "upload",
+                                "near",
+                                "far",
+                                "classes",
+                                "images",
+                                "difficult",
+                                "truth",
+                                "score",
+                                "goal",
+                                "choice",
+                                "tables",
+                                "gain_percentiles",
+                                "with_true_features",
+                                "with_estimated_features",
+                                "at_upload_threshold"});
   });
   then([&] { return ReadRequired(json, "parameters", file.discriminator, ReadParameters); });
   if (json.contains("tables")) {
     then([&] { return ReadRequired(json, "tables", file.discriminator, ReadTables); });
   }
-  then([&] {
-    return ReadOptional(json, "goal", file.goal, [](const Json& member, GainGoal& goal) {
-      const auto parsed = ParseGainGoal(member.is_string() ? member.get<std::string>() : "");
-      if (parsed) {
-        goal = *parsed;
-      }
-      return parsed ? std::string() : ": " + parsed.error().message;
-    });
-  });
+  then([&] { return ReadOptional(json, "goal", file.goal, ReadGoal); });
+  then([&] { return ReadOptional(json, "choice", file.choice, ReadChoice); });
+  if (error.empty() && file.choice) {
+    file.choice->name = file.discriminator.name;
+  }
   if (json.contains("gain_percentiles")) {
     then([&] {
       return ReadRequired(json, "gain_percentiles", file.gain_percentiles, ReadPercentiles);
@@ -226,6 +300,9 @@ std::string FormatDiscriminatorFile(const DiscriminatorFile& file) {
   }
   if (file.goal) {
     json["goal"] = ToString(*file.goal);
+  }
+  if (file.choice) {
+    json["choice"] = ToJson(*file.choice);
   }
   if (file.upload) {
     json["upload"] = {{"threshold", file.upload->threshold},

@@ -10,6 +10,7 @@
 #include "discriminate/factory.h"
 #include "discriminate/fit.h"
 #include "discriminate/gain_target.h"
+#include "train/choose.h"
 
 namespace nearfar {
 
@@ -28,6 +29,7 @@ struct DiscriminatorFile {
   LabelSpace classes;             ///< the label space that boxes are mapped to before it sees them
   int images = 0;                 ///< fitted on
   int difficult = 0;              ///< of them
+  std::optional<Choice> choice;   ///< how it was chosen; absent: it was named
   bool truth = false;             ///< annotations were there; else the far boxes stood in
   std::optional<ScoreFit> score;  ///< smallbig: how its score threshold came about
   std::optional<BinaryMetrics> with_true_features;       ///< smallbig: Table I, "Ground Truth"

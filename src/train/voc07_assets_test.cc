@@ -146,8 +146,9 @@ TEST_F(Voc07Assets, ACalibrationHoldsOnImagesThatItHasNotSeen) {
     }
   }
   // As the paper fits: Table I's figures are 85.35 % with true and 78.35 % with estimated features.
-  const DiscriminatorFile file =
-      Calibrate(seen, pair.near().model, pair.far().model, {.upload = 0.5}).value();
+  const DiscriminatorFile file = Calibrate(seen, pair.near().model, pair.far().model,
+                                           {.discriminator = {.name = "smallbig"}, .upload = 0.5})
+                                     .value();
   EXPECT_GT(file.with_true_features->accuracy(), 0.8);
   EXPECT_GT(file.with_estimated_features->accuracy(), 0.7);
   EXPECT_GT(file.score->threshold, 0.1);
