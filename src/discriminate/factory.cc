@@ -12,6 +12,7 @@
 #include "discriminate/baselines.h"
 #include "discriminate/conv.h"
 #include "discriminate/gain_estimator.h"
+#include "discriminate/online.h"
 
 namespace nearfar {
 namespace {
@@ -41,6 +42,21 @@ constexpr ParameterInfo kGainThreshold{"threshold", kNone, -kMost,
                                        kMost,       false, "a larger expected gain is difficult"};
 constexpr ParameterInfo kMemory{"memory",   1000,  1,
                                 kMostWhole, false, "images over which class rates are averaged"};
+
+std::vector<ParameterInfo> OnlineParameters() {
+  const OnlineOptions defaults;
+  return {{"threshold", kNone, -kMost, kMost, false,
+           "a larger score is difficult; default: the rule's 0.2"},
+          {"objects", 0, 0, 1, true, "1: towards objects found, 0: towards accuracy"},
+          {"first_fit", static_cast<double>(defaults.first_fit), 2, kMostCount, true,
+           "answers before the first fit"},
+          {"most_answers", static_cast<double>(defaults.most_answers), 2, kMostCount, true,
+           "answers remembered"},
+          {"most_weight", defaults.most_weight, 1, kMost, false,
+           "an answer counts 1 / its upload probability, but at most this"},
+          {"weighted", 1, 0, 1, true, "0: every answer counts 1, which is biased"},
+          kMemory};
+}
 
 const std::vector<DiscriminatorInfo>& Table() {
   static const std::vector<DiscriminatorInfo> table = {
@@ -75,6 +91,8 @@ const std::vector<DiscriminatorInfo>& Table() {
        true},
       {"ridge", "linear in about a hundred features of the boxes", {kGainThreshold, kMemory}, true},
       {"mlp", "small networks on what ridge leaves", {kGainThreshold, kMemory}, true},
+      {"online", "learns from the answers to uploads, starting from the paper's rule",
+       OnlineParameters()},
       {"conv",
        "the paper's failed try: a few convolutions over the boxes",
        {{"threshold", kNone, -kMost, kMost, false, "a higher output is difficult"}},
@@ -195,6 +213,15 @@ Expected<std::unique_ptr<Discriminator>> MakeLearned(const DiscriminatorSpec& sp
       *estimator, LearnedGain::Options{.threshold = p.Maybe("threshold"), .memory = p["memory"]});
 }
 
+OnlineOptions ToOnlineOptions(const Parameters& p) {
+  return {.goal = p["objects"] != 0 ? GainGoal::kObjects : GainGoal::kAccuracy,
+          .first_fit = static_cast<int>(p["first_fit"]),
+          .most_answers = static_cast<int>(std::max(p["most_answers"], p["first_fit"])),
+          .most_weight = p["most_weight"],
+          .weighted = p["weighted"] != 0,
+          .memory = p["memory"]};
+}
+
 OneNumber::Options MakeOptions(const std::string& name, const Parameters& p) {
   OneNumber::Options options{.name = name};
   if (name == "random") {
@@ -291,6 +318,10 @@ Expected<std::unique_ptr<Discriminator>> MakeDiscriminator(const DiscriminatorSp
                                               " takes no tables, but has " +
                                               std::to_string(spec.tables.size()));
   }
+  if (spec.name == "online") {
+    return std::make_unique<OnlineGain>(ToOnlineOptions(*parameters), std::nullopt,
+                                        parameters->Maybe("threshold"));
+  }
   if (spec.name == "smallbig") {
     const SmallBigOptions options = ToSmallBigOptions(*parameters);
     if (const Expected<void> valid = Validate(options); !valid) {
@@ -299,6 +330,27 @@ Expected<std::unique_ptr<Discriminator>> MakeDiscriminator(const DiscriminatorSp
     return std::make_unique<SmallBig>(options);
   }
   return std::make_unique<OneNumber>(MakeOptions(spec.name, *parameters));
+}
+
+Expected<std::unique_ptr<Discriminator>> MakeLearning(const DiscriminatorSpec& spec,
+                                                      GainGoal goal) {
+  const Expected<Parameters> parameters = Parameters::Check(spec);
+  if (!parameters) {
+    return tl::unexpected(parameters.error());
+  }
+  const std::optional<EstimatorKind> kind = EstimatorOf(spec.name);
+  if (!kind) {
+    return Fail(ErrorCode::kUnsupported,
+                "discriminator " + spec.name +
+                    " cannot learn from answers: online, and files of cf, ridge and mlp can");
+  }
+  auto estimator = GainEstimatorFrom(*kind, spec.tables);
+  if (!estimator) {
+    return tl::unexpected(estimator.error());
+  }
+  return std::make_unique<OnlineGain>(
+      OnlineOptions{.goal = goal, .memory = (*parameters)["memory"]}, *std::move(estimator),
+      parameters->Maybe("threshold"));
 }
 
 Expected<SmallBigOptions> SmallBigOptionsOf(const DiscriminatorSpec& spec) {

@@ -58,6 +58,10 @@ Expected<void> CheckParameters(const DiscriminatorSpec& spec);
 /// value out of its range, and for tables that are missing, wrong, or where none belong.
 Expected<std::unique_ptr<Discriminator>> MakeDiscriminator(const DiscriminatorSpec& spec);
 
+/// Makes one that goes on learning from answers, started from a calibrated cf, ridge or mlp.
+/// Errors: kUnsupported for another one; those of MakeDiscriminator.
+Expected<std::unique_ptr<Discriminator>> MakeLearning(const DiscriminatorSpec& spec, GainGoal goal);
+
 /// The options of the paper's rule as written in a spec, and back.
 /// Errors of SmallBigOptionsOf: as MakeDiscriminator.
 Expected<SmallBigOptions> SmallBigOptionsOf(const DiscriminatorSpec& spec);

@@ -47,9 +47,10 @@ TEST(MakeDiscriminator, MakesEachKnownNameWithItsDefaults) {
     EXPECT_EQ((*made)->has_verdict(), std::isfinite((*made)->natural_threshold()));
     names.emplace_back(info.name);
   }
-  EXPECT_THAT(names, ::testing::ElementsAre("smallbig", "random", "blur", "top1", "entropy", "size",
-                                            "cf", "ridge", "mlp", "conv", "ibt", "cross-entropy",
-                                            "threshold", "cloud-only", "edge-only"));
+  EXPECT_THAT(names,
+              ::testing::ElementsAre("smallbig", "random", "blur", "top1", "entropy", "size", "cf",
+                                     "ridge", "mlp", "online", "conv", "ibt", "cross-entropy",
+                                     "threshold", "cloud-only", "edge-only"));
 }
 
 TEST(MakeDiscriminator, TakesTheParametersOfItsTableAndTheirDefaultsAreTheOnesInForce) {

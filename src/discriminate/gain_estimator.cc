@@ -45,7 +45,7 @@ Examples MakeExamples(std::span<const LabelledImage> images, int classes,
     MeasureGainFeatures(image.evidence(), estimator.curve, rates, features);
     data.rows.insert(data.rows.end(), features.values.begin(), features.values.end());
   }
-  examples.scaling = MeasureScaling(data);
+  examples.scaling = options.prior != nullptr ? options.prior->scaling : MeasureScaling(data);
   for (std::size_t i = 0; i < data.size(); ++i) {
     for (std::size_t f = 0; f < data.features; ++f) {
       double& value = data.rows[i * data.features + f];
@@ -73,6 +73,13 @@ std::vector<double> PriorOf(const RegressionData& data) {
   }
   prior[kClosedFormFeature] = std::max(product / whole, 0.0);
   return prior;
+}
+
+std::vector<double> InSpreads(std::vector<double> weights, double spread) {
+  for (double& weight : weights) {
+    weight = spread > 0 ? weight / spread : 0;
+  }
+  return weights;
 }
 
 void TrainNetworks(const Examples& examples, const RidgeFit& ridge,
@@ -160,7 +167,10 @@ Expected<GainEstimator> FitGainEstimator(EstimatorKind kind, std::span<const Lab
     return estimator;
   }
   const Examples examples = MakeExamples(images, classes, estimator, options);
-  const RidgeFit ridge = FitRidge(examples.scaled, std::nullopt, PriorOf(examples.scaled));
+  const RidgeFit ridge =
+      FitRidge(examples.scaled, std::nullopt,
+               options.prior != nullptr ? InSpreads(options.prior->weights, examples.target_spread)
+                                        : PriorOf(examples.scaled));
   estimator.scaling = examples.scaling;
   for (const double w : ridge.weights) {
     estimator.weights.push_back(w * examples.target_spread);

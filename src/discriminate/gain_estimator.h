@@ -62,6 +62,10 @@ struct EstimatorFitOptions {
   int networks = 5;  ///< trained from different starts and averaged; [1, 16]
   AdamOptions adam{.learning_rate = 3e-3, .weight_decay = 1, .epochs = 20, .batch = 32};
   std::vector<double> weights;  ///< how much each image counts; empty: 1 each
+  /// A linear estimator that a ridge is drawn towards instead of the closed form, and whose scaling
+  /// of the features it takes over. Not owned; nullptr: none. REQUIRES: not the closed form, and
+  /// the same classes.
+  const GainEstimator* prior = nullptr;
 
   friend bool operator==(const EstimatorFitOptions&, const EstimatorFitOptions&) = default;
 };
@@ -81,8 +85,8 @@ double EstimateGain(const GainEstimator& estimator, const Evidence& evidence,
 NumberTables ToTables(const GainEstimator& estimator);
 Expected<GainEstimator> GainEstimatorFrom(EstimatorKind kind, const NumberTables& tables);
 
-/// Ranks images by an estimator's gain: in mean average precision of all calibration images, or in
-/// objects. The class rates follow the stream: frozen ones collapse when the scene changes.
+/// Ranks images by an estimator's gain, in units of its goal (see AccuracyGains, ObjectGains). The
+/// class rates follow the stream: frozen ones collapse when the scene changes.
 class LearnedGain final : public Discriminator {
  public:
   struct Options {

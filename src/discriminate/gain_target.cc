@@ -266,7 +266,7 @@ std::vector<double> AccuracyGains(std::span<const LabelledImage> images, int cla
             [&](auto& box, double right) { gain += worth(box, right); });
     for_all(images[i].near, truths[i].near,
             [&](auto& box, double right) { gain -= worth(box, right); });
-    gains.push_back(judged > 0 ? gain / judged : 0);
+    gains.push_back(judged > 0 ? gain * static_cast<double>(images.size()) / judged : 0);
   }
   Winsorise(gains, options.winsorised);
   return gains;

@@ -47,12 +47,12 @@ struct BoxTruth {
 /// too much chance: what is learned from them is worse (docs/discriminators.md).
 std::vector<BoxTruth> JudgeBoxes(std::span<const LabelledImage> images, double iou = 0.5);
 
-/// What each image's upload would add to the mean average precision of all, in [-1, 1] (small
-/// numbers: shares of the whole): the worth of the far model's boxes less that of the near ones. A
-/// box's worth is linear in the image: average precision is differentiated at a ranking that holds
-/// every image's near and far boxes by half each, so that neither model's answer is assumed. (The
-/// offloading reward ORIC of Qiu, Wang, Guerin, SEC 2024, linearised.)
-/// REQUIRES: labels in [0, classes).
+/// What the mean average precision over all images would gain if every image were like this one and
+/// were uploaded: the worth of the far model's boxes less that of the near ones, times the number
+/// of images. Their mean is what uploading all would bring. A box's worth is linear in the image:
+/// average precision is differentiated at a ranking that holds every image's near and far boxes by
+/// half each, so that neither model's answer is assumed. (The offloading reward ORIC of Qiu, Wang,
+/// Guerin, SEC 2024, linearised.) REQUIRES: labels in [0, classes).
 std::vector<double> AccuracyGains(std::span<const LabelledImage> images, int classes,
                                   const GainTargetOptions& options = {});
 
