@@ -495,13 +495,14 @@ std::string Misuse(const SweepFlags& flags) {
     if (name == kRefitted || name == kOracle || name == kFarOracle) {
       continue;
     }
-    const auto made = MakeDiscriminator({.name = name});
-    if (!made) {
-      return made.error().message + "; and for a sweep " + kRefitted + ", " + kOracle + ", " +
-             kFarOracle +
+    const auto known = KnownDiscriminators();
+    if (std::none_of(known.begin(), known.end(),
+                     [&](const DiscriminatorInfo& info) { return info.name == name; })) {
+      return "sweep knows no discriminator '" + name + "'; there are " + DiscriminatorNames() +
+             ", " + kRefitted + ", " + kOracle + ", " + kFarOracle +
              (std::filesystem::exists(name)
-                  ? ". A discriminator file has seen its images: name what it is, "
-                    "and it is fitted anew out of fold"
+                  ? ". That is a file, fitted to images that may be these: give the name of what "
+                    "is in it, to have it fitted anew for each fold"
                   : "");
     }
   }

@@ -84,7 +84,7 @@ struct Range {
       for (const double tick : {0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000}) {
         ticks.push_back(tick);
       }
-      std::erase_if(ticks, [&](double tick) { return tick > high; });
+      std::erase_if(ticks, [&](double tick) { return tick < low || tick > high; });
     } else {
       const double first = std::ceil(low / step - 1e-9) * step;
       for (int k = 0; first + k * step <= high + step * 1e-6; ++k) {
@@ -117,7 +117,7 @@ Range RangeOf(const ChartAxis& axis, const std::vector<double>& values, int tick
   }
   Range range{low, high, TickStep(high - low, ticks), axis.counts};
   if (axis.counts) {
-    range.low = -0.5;
+    range.low = std::max(0.0, std::round(low)) - 0.5;
     range.high = high * 1.1 + 0.5;
     range.step = 1;
     return range;

@@ -65,7 +65,7 @@ struct Chart {
   friend bool operator==(const Chart&, const Chart&) = default;
 };
 
-/// Draws the chart as a vector picture (text as outlines: the same on every machine) or as pixels
+/// Draws the chart as a vector picture (text as outlines, which no viewer's fonts change) or as pixels
 /// of the same drawing. Errors: kIo with the path.
 Expected<void> WriteSvg(const Chart& chart, const std::string& path);
 Expected<void> WritePng(const Chart& chart, const std::string& path);
