@@ -695,6 +695,11 @@ std::string Misuse(const EvalFlags& flags) {
   if (const auto valid = Validate(flags.comparison); !valid) {
     return valid.error().message;
   }
+  for (const std::string& text : flags.fusion) {
+    if (const auto fusion = ChooseFusion(text, std::nullopt); !fusion) {
+      return "--fusion: " + fusion.error().message;
+    }
+  }
   if (flags.fusion != std::vector<std::string>{"auto"} && !decides) {
     return "--fusion needs a --discriminator or --decisions: a trace is fused already or not";
   }
