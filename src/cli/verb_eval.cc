@@ -115,6 +115,11 @@ Expected<Inputs> ReadInputs(const EvalFlags& flags) {
       *into = std::move(*recording);
     }
   }
+  if (inputs.near && inputs.far) {
+    if (const auto same = CheckSamePictures(inputs.near->model, inputs.far->model); !same) {
+      return tl::unexpected(same.error());
+    }
+  }
   if (!flags.trace.empty()) {
     Expected<Trace> trace = ReadTrace(flags.trace);
     if (!trace) {
