@@ -213,6 +213,44 @@ TEST_F(EvalProgram, TakesACalibratedDiscriminatorAndRefusesOneMadeForAnotherMode
   EXPECT_THAT(refused.err, HasSubstr("disc.json"));
 }
 
+TEST_F(EvalProgram, FusesBothAnswersAsTheFileOrTheFlagSays) {
+  const auto names_of = [&](const std::string& judge, const std::vector<std::string>& fusion) {
+    std::vector<std::string> flags = {"--near", near_, "--far", far_, "--discriminator", judge};
+    if (!fusion.empty()) {
+      flags.push_back("--fusion");
+      flags.insert(flags.end(), fusion.begin(), fusion.end());
+    }
+    std::vector<std::string> names;
+    const json rows = EvalJson(flags)["rows"];
+    for (std::size_t i = 2; i < rows.size(); ++i) {
+      names.push_back(rows[i]["name"]);
+    }
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names_of("cloud-only", {}), Names{"end to end, cloud-only"});
+  EXPECT_EQ(names_of("cloud-only", {"off", "on", "agree=0.1,keep=0.2", "agree=0.1,keep=0.2"}),
+            (Names{"end to end, cloud-only", "end to end, cloud-only, fused 0.3/0.05",
+                   "end to end, cloud-only, fused 0.1/0.2"}));
+
+  DiscriminatorFile file{.discriminator = {.name = "cloud-only"},
+                         .version = "1",
+                         .near = {.name = "tiny"},
+                         .classes = {{"person", "cow"}},
+                         .fusion = FusionFit{.weights = {0.5, 0.25}}};
+  const std::string path = folder_ / "disc.json";
+  ASSERT_TRUE(WriteDiscriminatorFile(path, file));
+  EXPECT_EQ(names_of(path, {}), Names{"end to end, disc.json, fused 0.5/0.25"});
+  EXPECT_EQ(names_of(path, {"off"}), Names{"end to end, disc.json"});
+  file.fusion.reset();
+  ASSERT_TRUE(WriteDiscriminatorFile(path, file));
+  EXPECT_EQ(names_of(path, {}), Names{"end to end, disc.json"});
+  const ProgramResult refused =
+      Eval({"--near", near_, "--far", far_, "--discriminator", path, "--fusion", "on"});
+  EXPECT_EQ(refused.status, 3);
+  EXPECT_THAT(refused.err, HasSubstr("has no weights of fusion: calibrate anew"));
+}
+
 TEST_F(EvalProgram, ReplaysTheDecisionsOfAFile) {
   const std::string decisions = folder_.Write("d.csv", "image,uploaded\na,0\nb,1\r\nc,0\n");
   const json rows = EvalJson({"--near", near_, "--far", far_, "--decisions", decisions})["rows"];
@@ -325,6 +363,11 @@ TEST_F(EvalProgram, RefusesFlagsThatDoNotGoTogether) {
       {{"--recording", near_, "--iou", "0"}, "IoU of a match"},
       {{"--recording", near_, "--bootstrap", "-3"}, "bootstrap draws are -3"},
       {{"--recording", near_, "--colour"}, "--colour"},
+      {{"--recording", near_, "--fusion", "on"}, "--fusion needs a --discriminator"},
+      {{"--near", near_, "--far", far_, "--discriminator", "random", "--fusion", "much"},
+       "'much' is no fusion: write on, off, auto, or weights"},
+      {{"--near", near_, "--far", far_, "--discriminator", "random", "--fusion", "agree=2"},
+       "fusion weight agree is 2"},
   };
   for (const auto& c : cases) {
     const ProgramResult result = Eval(c.flags);

@@ -84,6 +84,48 @@ Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked) 
   return opened;
 }
 
+Expected<FusionWeights> ChooseFusion(const std::string& text,
+                                     const std::optional<DiscriminatorFile>& file) {
+  if (text == "off" || text == "false") {
+    return FusionWeights{};
+  }
+  if (text == "on" || text == "true" || text == "auto") {
+    if (file && file->fusion) {
+      return file->fusion->weights;
+    }
+    if (file && text != "auto") {
+      return Fail(ErrorCode::kInvalidInput,
+                  "the discriminator file has no weights of fusion: calibrate anew, or give "
+                  "agree=A,keep=K");
+    }
+    return text == "auto" ? FusionWeights{} : kUsualFusion;
+  }
+  std::vector<std::string> pairs;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    pairs.push_back(text.substr(at, comma - at));
+    at = comma + 1;
+  }
+  const auto given = ParseParameters(pairs);
+  FusionWeights weights;
+  bool known = given.has_value();
+  if (given) {
+    for (const auto& [name, value] : *given) {
+      known = known && (name == "agree" || name == "keep");
+      (name == "agree" ? weights.agree : weights.keep) = value;
+    }
+  }
+  if (!known) {
+    return Fail(ErrorCode::kInvalidInput,
+                "'" + text + "' is no fusion: write on, off, auto, or weights, as in "
+                             "agree=0.3,keep=0.05");
+  }
+  if (const auto valid = Validate(weights); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  return weights;
+}
+
 Expected<std::map<std::string, std::string>> ParseModelSettings(
     const std::vector<std::string>& texts, const std::string& flag) {
   std::map<std::string, std::string> settings;

@@ -38,6 +38,12 @@ struct OpenedDiscriminator {
 /// beside a file.
 Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked);
 
+/// The weights of fusion that a flag asks for: "on" takes the discriminator file's, and the usual
+/// ones where there is no file; "auto" the file's, else none; "off" none; "agree=A,keep=K" those,
+/// one left out being 0. Errors: kInvalidInput, naming the choices.
+Expected<FusionWeights> ChooseFusion(const std::string& text,
+                                     const std::optional<DiscriminatorFile>& file);
+
 /// Settings over a model's config.pbtxt from the "KEY=VALUE" texts of a flag; the last of a key
 /// holds. Errors: kInvalidInput with the flag.
 Expected<std::map<std::string, std::string>> ParseModelSettings(

@@ -98,13 +98,15 @@ TEST_F(JudgeVerbs, CalibratePrintsBothRowsAndWritesAFileThatExplainTakes) {
       calibrated.out,
       AllOf(HasSubstr("images 40: "), HasSubstr("score threshold"), HasSubstr("count threshold"),
             HasSubstr("area threshold"), HasSubstr("40.00 % wanted"), HasSubstr("true features"),
-            HasSubstr("estimated features"), HasSubstr("at the upload threshold")));
+            HasSubstr("estimated features"), HasSubstr("at the upload threshold"),
+            HasSubstr("fusion            agree 0.30, keep 0.05 (the usual")));
   EXPECT_THAT(calibrated.err, HasSubstr("wrote disc.json"));
   const auto file = ReadDiscriminatorFile(Path("disc.json"));
   ASSERT_TRUE(file.has_value()) << file.error().message;
   EXPECT_EQ(file->images, 40);
   EXPECT_EQ(file->near.name, "small");
   EXPECT_FALSE(file->program.empty());
+  EXPECT_EQ(file->fusion->weights, kUsualFusion);
 
   const Outcome printed = Run("calibrate --near near.rec --far far.rec --upload 0.4 --json");
   EXPECT_EQ(printed.status, 0);

@@ -14,6 +14,7 @@
 #include "core/phrase.h"
 #include "data/imports.h"
 #include "data/read_truth.h"
+#include "eval/fusion_fit.h"
 #include "train/calibrate.h"
 
 namespace nearfar::cli {
@@ -94,6 +95,11 @@ std::string ChoiceLines(const Choice& choice) {
   return text + FormatTable({"tried", "brings", "lead", "+-", ""}, rows) + "\n";
 }
 
+/// What `run` does with both answers of an uploaded image.
+std::string FusionLine(const DiscriminatorFile& file) {
+  return file.fusion ? "fusion            " + Explain(*file.fusion) + "\n" : "";
+}
+
 void Print(const DiscriminatorFile& file) {
   const int easy = file.images - file.difficult;
   std::cout << "near   " << file.near.name << "\nfar    " << file.far.name << "\nimages "
@@ -102,7 +108,7 @@ void Print(const DiscriminatorFile& file) {
             << " easy\nclasses " << file.classes.size() << "\n\n"
             << (file.choice ? ChoiceLines(*file.choice) : "") << file.discriminator.name
             << " (version " << file.version << ")\n"
-            << ThresholdLines(file) << "\n";
+            << ThresholdLines(file) << FusionLine(file) << "\n";
   std::vector<std::vector<std::string>> rows;
   const auto add = [&](const char* what, const std::optional<BinaryMetrics>& metrics) {
     if (metrics) {
@@ -242,6 +248,7 @@ int Calibrate(const Flags& flags) {
     return Stop(file.error());
   }
   file->program = NEARFAR_VERSION;
+  file->fusion = FitFusion(set->images, set->classes.size());
   Warn(*file, *set);
   if (flags.json) {
     std::cout << FormatDiscriminatorFile(*file);

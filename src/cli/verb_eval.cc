@@ -15,6 +15,7 @@
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
+#include "core/phrase.h"
 #include "data/imports.h"
 #include "data/read_truth.h"
 #include "data/text.h"
@@ -40,6 +41,7 @@ struct EvalFlags {
   std::vector<std::string> discriminators;
   std::vector<double> upload;
   std::string decisions;
+  std::vector<std::string> fusion = {"auto"};
   std::vector<std::string> classes;
   std::string synonyms;
   ComparisonOptions comparison;
@@ -113,6 +115,11 @@ Expected<Inputs> ReadInputs(const EvalFlags& flags) {
       *into = std::move(*recording);
     }
   }
+  if (inputs.near && inputs.far) {
+    if (const auto same = CheckSamePictures(inputs.near->model, inputs.far->model); !same) {
+      return tl::unexpected(same.error());
+    }
+  }
   if (!flags.trace.empty()) {
     Expected<Trace> trace = ReadTrace(flags.trace);
     if (!trace) {
@@ -181,10 +188,13 @@ struct Places {
 
 /// Small-big replayed from the two recordings.
 Contender Replayed(const Inputs& inputs, const AlignedSet& set, const Places& places,
-                   std::string name, std::vector<bool> uploaded) {
+                   std::string name, std::vector<bool> uploaded, const FusionWeights& fusion) {
+  if (fusion.active()) {
+    name += ", fused " + ShortNumber(fusion.agree) + "/" + ShortNumber(fusion.keep);
+  }
   Contender contender{.name = std::move(name), .role = Role::kEndToEnd};
   contender.detections =
-      ComposeCascade(set.detections[*places.near], set.detections[*places.far], uploaded);
+      ComposeCascade(set.detections[*places.near], set.detections[*places.far], uploaded, fusion);
   Costs costs = RecordedCosts(*inputs.near, set.position[*places.near], *inputs.far,
                               set.position[*places.far], uploaded);
   contender.bytes_up = costs.bytes_up;
@@ -199,17 +209,39 @@ struct Judge {
   std::unique_ptr<Discriminator> discriminator;
   std::optional<double> threshold;  // of the gain, as calibrated to an upload ratio
   std::vector<Detections> boxes;    // by image
+  std::vector<FusionWeights> fusion;  // a row each
 };
 
+/// The weights that --fusion asks for, each once.
+Expected<std::vector<FusionWeights>> ChooseFusions(const std::vector<std::string>& texts,
+                                                   const std::optional<DiscriminatorFile>& file) {
+  std::vector<FusionWeights> chosen;
+  for (const std::string& text : texts) {
+    const auto weights = ChooseFusion(text, file);
+    if (!weights) {
+      return tl::unexpected(weights.error());
+    }
+    if (std::find(chosen.begin(), chosen.end(), *weights) == chosen.end()) {
+      chosen.push_back(*weights);
+    }
+  }
+  return chosen;
+}
+
 /// By the name of a discriminator, or of a file that `nearfar calibrate` wrote.
-Expected<Judge> MakeJudge(const std::string& name, const Inputs& inputs, const AlignedSet& set,
-                          std::size_t near) {
+Expected<Judge> MakeJudge(const std::string& name, const EvalFlags& flags, const Inputs& inputs,
+                          const AlignedSet& set, std::size_t near) {
   Judge judge{.title = name};
   Expected<OpenedDiscriminator> opened = OpenDiscriminator({.name = name});
   if (!opened) {
     return tl::unexpected(opened.error());
   }
   judge.discriminator = std::move(opened->discriminator);
+  Expected<std::vector<FusionWeights>> fusion = ChooseFusions(flags.fusion, opened->file);
+  if (!fusion) {
+    return Fail(fusion.error().code, "--fusion with " + name + ": " + fusion.error().message);
+  }
+  judge.fusion = *std::move(fusion);
   if (!opened->file) {
     judge.boxes = set.detections[near];
     return judge;
@@ -241,11 +273,17 @@ Expected<void> AddDecided(const EvalFlags& flags, const Inputs& inputs, const Al
     if (!uploaded) {
       return tl::unexpected(uploaded.error());
     }
-    contenders.push_back(
-        Replayed(inputs, set, places, "end to end, decided by file", std::move(*uploaded)));
+    const auto fusion = ChooseFusions(flags.fusion, std::nullopt);
+    if (!fusion) {
+      return Fail(fusion.error().code, "--fusion: " + fusion.error().message);
+    }
+    for (const FusionWeights& weights : *fusion) {
+      contenders.push_back(
+          Replayed(inputs, set, places, "end to end, decided by file", *uploaded, weights));
+    }
   }
   for (const std::string& name : flags.discriminators) {
-    Expected<Judge> judge = MakeJudge(name, inputs, set, *places.near);
+    Expected<Judge> judge = MakeJudge(name, flags, inputs, set, *places.near);
     if (!judge) {
       return tl::unexpected(judge.error());
     }
@@ -266,13 +304,17 @@ Expected<void> AddDecided(const EvalFlags& flags, const Inputs& inputs, const Al
       for (std::size_t i = 0; judge->threshold && i < judgement->gains.size(); ++i) {
         judgement->difficult[i] = judgement->gains[i] > *judge->threshold;
       }
-      contenders.push_back(Replayed(inputs, set, places, "end to end, " + judge->title,
-                                    std::move(judgement->difficult)));
+      for (const FusionWeights& weights : judge->fusion) {
+        contenders.push_back(Replayed(inputs, set, places, "end to end, " + judge->title,
+                                      judgement->difficult, weights));
+      }
     }
     for (const double ratio : ratios) {
-      contenders.push_back(Replayed(
-          inputs, set, places, "end to end, " + judge->title + " at " + Percent(ratio, 0) + " %",
-          UploadTop(judgement->gains, ratio)));
+      for (const FusionWeights& weights : judge->fusion) {
+        contenders.push_back(Replayed(
+            inputs, set, places, "end to end, " + judge->title + " at " + Percent(ratio, 0) + " %",
+            UploadTop(judgement->gains, ratio), weights));
+      }
     }
   }
   return {};
@@ -658,6 +700,14 @@ std::string Misuse(const EvalFlags& flags) {
   if (const auto valid = Validate(flags.comparison); !valid) {
     return valid.error().message;
   }
+  for (const std::string& text : flags.fusion) {
+    if (const auto fusion = ChooseFusion(text, std::nullopt); !fusion) {
+      return "--fusion: " + fusion.error().message;
+    }
+  }
+  if (flags.fusion != std::vector<std::string>{"auto"} && !decides) {
+    return "--fusion needs a --discriminator or --decisions: a trace is fused already or not";
+  }
   return "";
 }
 
@@ -707,6 +757,10 @@ std::function<int()> SetUpEval(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--decisions", flags->decisions,
                  "Replay small-big with the decisions of this file: lines image,0 or image,1");
+  app.add_option("--fusion", flags->fusion,
+                 "Fuse both answers of uploaded images in replays: on, off, agree=A,keep=K; "
+                 "several allowed. Default: as a discriminator file says, else off")
+      ->take_all();
   app.add_option("--images", flags->images,
                  "Names and sizes of the images for imported boxes (default: the truth)");
   app.add_option("--classes", flags->classes, "Judge these classes only")->delimiter(',');

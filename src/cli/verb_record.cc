@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "adapters/image/codec.h"
+#include "adapters/image/corrupt.h"
 #include "adapters/media/media_source.h"
 #include "adapters/ort/detector.h"
 #include "cli/flag_values.h"
@@ -43,6 +44,9 @@ struct RecordFlags {
   int threads = 1;
   int jpeg_quality = 90;
   bool before_nms = false;
+  std::string corrupt;
+  std::optional<Corruption> corruption;  ///< what `corrupt` says
+  std::uint64_t seed = 1;
   MediaOptions media;
   bool json = false;
 };
@@ -51,6 +55,7 @@ struct RecordFlags {
 struct Piece {
   std::uint64_t index = 0;
   SourceItem item;
+  Image spoiled;  ///< what is looked at instead of the frame's pixels; empty: those
   PixelFeatures features;
 };
 
@@ -162,7 +167,12 @@ void ReadPictures(FrameSource& source, const SharedWriter& writer, const RecordF
     Piece piece{.index = index, .item = std::move(*item)};
     if (piece.item.frame && !writer.Has(piece.item.name)) {
       const Frame& frame = **piece.item.frame;
-      piece.features = MeasurePixels(frame.pixels.view(), frame.encoded, {}, flags.jpeg_quality);
+      if (flags.corruption) {
+        piece.spoiled = Corrupt(frame.pixels.view(), *flags.corruption, frame.name);
+        piece.features = MeasurePixels(piece.spoiled.view(), {}, {}, flags.jpeg_quality);
+      } else {
+        piece.features = MeasurePixels(frame.pixels.view(), frame.encoded, {}, flags.jpeg_quality);
+      }
     }
     if (!handover.Put(std::move(piece))) {
       break;
@@ -194,9 +204,9 @@ Expected<void> RecordPiece(Piece piece, Detector& detector, const RecordFlags& f
     return {};
   }
   const Frame& frame = **item.frame;
-  Expected<DetectorAnswer> answer = flags.before_nms
-                                        ? detector.DetectBeforeNms(frame.pixels.view(), 0, 0)
-                                        : detector.Detect(frame.pixels.view(), 0, 0);
+  const PixelView pixels = piece.spoiled.empty() ? frame.pixels.view() : piece.spoiled.view();
+  Expected<DetectorAnswer> answer = flags.before_nms ? detector.DetectBeforeNms(pixels, 0, 0)
+                                                     : detector.Detect(pixels, 0, 0);
   if (!answer) {
     ++tally.failed;
     Say(item.source + ": the detector failed: " + answer.error().message);
@@ -271,8 +281,17 @@ void PrintSummary(const RecordFlags& flags, const ModelIdentity& model, Tally& t
   std::cout << std::endl;
 }
 
-int RunRecord(const RecordFlags& flags) {
+int RunRecord(RecordFlags flags) {
   WatchForInterrupt();
+  if (!flags.corrupt.empty()) {
+    Expected<Corruption> corruption = ParseCorruption(flags.corrupt);
+    if (!corruption) {
+      Say("--corrupt: " + corruption.error().message);
+      return kUsage;
+    }
+    corruption->seed = flags.seed;
+    flags.corruption = *corruption;
+  }
   const Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
   if (!synonyms) {
     return Stop(synonyms.error());
@@ -295,6 +314,7 @@ int RunRecord(const RecordFlags& flags) {
   ModelIdentity model = (*detector)->identity();
   model.score_floor = std::round(model.score_floor * 1e6) / 1e6;
   model.nms = flags.before_nms ? "none" : model.nms;
+  model.pictures = flags.corruption ? ToString(*flags.corruption) : "";
   const LabelSpace classes = MakeLabelSpace((*detector)->labels(), *synonyms);
   const LabelMap labels = MapLabels((*detector)->labels(), classes, *synonyms);
   Expected<RecordingWriter> opened = RecordingWriter::Open(flags.output, model, classes);
@@ -377,6 +397,12 @@ std::function<int()> SetUpRecord(CLI::App& app) {
       ->check(CLI::Range(1, 100000));
   app.add_flag("--before-nms", flags->before_nms,
                "record the decoded boxes as they are before NMS");
+  app.add_option("--corrupt", flags->corrupt,
+                 "spoil each picture before it is looked at: blur, occlusion, water, smoke or dark, "
+                 "strength 1 to 3, as in smoke:2")
+      ->type_name("KIND:STRENGTH");
+  app.add_option("--seed", flags->seed, "with a picture's name, where --corrupt puts its drops")
+      ->capture_default_str();
   app.add_flag("-r,--recursive", flags->media.recursive, "also look into folders inside folders");
   app.add_option("--max-pixels", flags->media.limits.max_pixels,
                  "a larger picture is refused from its header")

@@ -50,6 +50,7 @@ struct RunConfig {
   std::string synonyms;
   double score_threshold = 0.01;
   std::map<std::string, double> class_thresholds;
+  std::string fusion = "auto";
 
   SmallBigPlannerOptions planner;
   StreamOptions stream;
@@ -92,6 +93,8 @@ std::vector<Setting> SettingsOf(RunConfig& c) {
       {"synonyms", "file of class names that mean the same (`nearfar model --synonyms`)", &c.synonyms},
       {"score-threshold", "boxes scored lower do not enter the results", &c.score_threshold, 0, 1},
       {"class-thresholds", "the same for single classes", &c.class_thresholds, 0, 1},
+      {"fusion", "near and far boxes of an uploaded picture: on, off, agree=A,keep=K; default: as the "
+       "discriminator file says, else off", &c.fusion},
       {"deadline", "wait for a far answer, from its sending", &c.planner.deadline},
       {"uploads", "uploads on their way at the same time", &c.planner.max_uploads, 1, 1024},
       {"first-backoff", "pause of the far link after a failure; doubles", &c.planner.first_backoff},
@@ -309,6 +312,11 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
       options.class_thresholds[static_cast<std::size_t>(label)] = static_cast<float>(threshold);
     }
   }
+  auto fusion = ChooseFusion(config.fusion, judge->file);
+  if (!fusion) {
+    return wrong("fusion", fusion.error());
+  }
+  options.fusion = *fusion;
   const double threshold = config.upload_above > -1e15 ? config.upload_above
                            : judge->file && judge->file->upload
                                ? judge->file->upload->threshold

@@ -135,6 +135,7 @@ class JsonFields {
         .Read("version", identity.version)
         .Read("hash", identity.hash)
         .Read("preprocessing", identity.preprocessing)
+        .Read("pictures", identity.pictures)
         .Read("nms", identity.nms)
         .Read("score_floor", identity.score_floor)
         .Read("label_map", identity.label_map)

@@ -152,6 +152,9 @@ void JsonWriter::Value(const ModelIdentity& identity) {
   Field("version", identity.version);
   Field("hash", identity.hash);
   Field("preprocessing", identity.preprocessing);
+  if (!identity.pictures.empty()) {
+    Field("pictures", identity.pictures);
+  }
   Field("nms", identity.nms);
   Field("score_floor", identity.score_floor);
   Field("label_map", identity.label_map);

@@ -4,6 +4,14 @@
 
 namespace nearfar {
 
+namespace {
+
+std::string PicturesOf(const ModelIdentity& identity) {
+  return identity.pictures.empty() ? "as they came" : identity.pictures;
+}
+
+}  // namespace
+
 std::string Difference(const ModelIdentity& a, const ModelIdentity& b) {
   std::string difference;
   const auto compare = [&](const char* field, const std::string& left, const std::string& right) {
@@ -20,6 +28,7 @@ std::string Difference(const ModelIdentity& a, const ModelIdentity& b) {
     compare("hash", a.hash, b.hash);
   }
   compare("preprocessing", a.preprocessing, b.preprocessing);
+  compare("pictures", PicturesOf(a), PicturesOf(b));
   compare("nms", a.nms, b.nms);
   compare("label map", a.label_map, b.label_map);
   compare("input", size_text(a.input), size_text(b.input));
@@ -27,6 +36,16 @@ std::string Difference(const ModelIdentity& a, const ModelIdentity& b) {
     compare("score floor", std::to_string(a.score_floor), std::to_string(b.score_floor));
   }
   return difference;
+}
+
+Expected<void> CheckSamePictures(const ModelIdentity& near, const ModelIdentity& far) {
+  if (near.pictures == far.pictures) {
+    return {};
+  }
+  return Fail(ErrorCode::kInvalidInput, "the two models saw different pictures: near (" + near.name +
+                                            ") " + PicturesOf(near) + ", far (" + far.name + ") " +
+                                            PicturesOf(far) +
+                                            "; record both with the same --corrupt and --seed");
 }
 
 }  // namespace nearfar

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/expected.h"
 #include "core/geometry.h"
 
 namespace nearfar {
@@ -16,6 +17,8 @@ struct ModelIdentity {
   std::string nms;            ///< canonical text of the NMS settings, or "none" before NMS
   double score_floor = 0.01;  ///< boxes scored below were dropped
   std::string label_map;      ///< version of the synonyms in force
+  std::string pictures;       ///< what was done to the pictures before: "smoke:2 seed 1"; empty =
+                              ///< nothing, as they came
   Size input;                 ///< network input in px; 0×0 = imported boxes, unknown
 
   friend bool operator==(const ModelIdentity&, const ModelIdentity&) = default;
@@ -24,5 +27,9 @@ struct ModelIdentity {
 /// What differs between two identities, as "hash: a ≠ b; input: ..." over the compared fields;
 /// empty when one may stand for the other. Where a hash is unknown the names are compared instead.
 std::string Difference(const ModelIdentity& a, const ModelIdentity& b);
+
+/// Checks that two models were shown the same pictures, whatever they are.
+/// Errors: kInvalidInput, naming what was done to the pictures of each.
+Expected<void> CheckSamePictures(const ModelIdentity& near, const ModelIdentity& far);
 
 }  // namespace nearfar

@@ -243,6 +243,9 @@ std::unordered_map<std::string_view, const RecordedFrame*> IndexByName(const Rec
 
 Expected<void> CheckSameImages(const Recording& a, std::string_view left, const Recording& b,
                                std::string_view right) {
+  if (const auto same = CheckSamePictures(a.model, b.model); !same) {
+    return same;
+  }
   const auto missing_in = [](const auto& names, const Recording& from) {
     std::vector<std::string> missing;
     for (const RecordedFrame& frame : from.frames) {

@@ -51,7 +51,7 @@ struct Recording {
 std::unordered_map<std::string_view, const RecordedFrame*> IndexByName(const Recording& recording);
 
 /// Checks that two recordings are of the same images.
-/// Errors: kInvalidInput, with how many images and which ones only one of them has.
+/// Errors: those of CheckSamePictures; kInvalidInput, with how many images and which ones only one of them has.
 /// @param left, right  what the message calls them: their paths, or "near" and "far".
 Expected<void> CheckSameImages(const Recording& a, std::string_view left, const Recording& b,
                                std::string_view right);

@@ -138,11 +138,20 @@ void AddUploads(const Contender& contender, const Matches& matches, float score_
 std::vector<Detections> ComposeCascade(std::span<const Detections> near,
                                        std::span<const Detections> far,
                                        const std::vector<bool>& uploaded) {
+  return ComposeCascade(near, far, uploaded, {});
+}
+
+std::vector<Detections> ComposeCascade(std::span<const Detections> near,
+                                       std::span<const Detections> far,
+                                       const std::vector<bool>& uploaded,
+                                       const FusionWeights& fusion) {
   assert(near.size() == far.size() && near.size() == uploaded.size());
   std::vector<Detections> composed;
   composed.reserve(near.size());
   for (std::size_t i = 0; i < near.size(); ++i) {
-    composed.push_back(uploaded[i] ? far[i] : near[i]);
+    composed.push_back(!uploaded[i]       ? near[i]
+                       : fusion.active() ? Fuse(near[i], far[i], fusion).detections
+                                          : far[i]);
   }
   return composed;
 }

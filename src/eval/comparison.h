@@ -12,6 +12,7 @@
 #include "core/labels.h"
 #include "core/percentile.h"
 #include "data/truth.h"
+#include "discriminate/fusion.h"
 #include "eval/average_precision.h"
 #include "eval/bootstrap.h"
 
@@ -42,6 +43,11 @@ struct Contender {
 std::vector<Detections> ComposeCascade(std::span<const Detections> near,
                                        std::span<const Detections> far,
                                        const std::vector<bool>& uploaded);
+/// The same with both answers fused where the image is uploaded. REQUIRES: also Validate(fusion).
+std::vector<Detections> ComposeCascade(std::span<const Detections> near,
+                                       std::span<const Detections> far,
+                                       const std::vector<bool>& uploaded,
+                                       const FusionWeights& fusion);
 
 /// Which images to upload so that a share `ratio` of them is: those with the largest gains; equal
 /// gains in order of images. Rounds to the nearest number of images.

@@ -377,6 +377,16 @@ TEST(Compare, JudgesTheKeptImagesOnTheirOwn) {
   EXPECT_EQ(standing.found_share.value, std::nullopt);
 }
 
+TEST(ComposeCascade, FusesBothAnswersOfUploadedImagesAlone) {
+  const std::vector<Detections> near = {{{kLeft, .8F}}, {{kLeft, .8F}}};
+  const std::vector<Detections> far = {{{kLeft, .5F}}, {{kLeft, .5F}}};
+  const std::vector<bool> uploaded = {false, true};
+  const auto fused = ComposeCascade(near, far, uploaded, {.agree = 0.5, .keep = 0});
+  EXPECT_EQ(fused[0], near[0]);
+  EXPECT_FLOAT_EQ(fused[1][0].score, 0.7F);
+  EXPECT_EQ(ComposeCascade(near, far, uploaded, {}), ComposeCascade(near, far, uploaded));
+}
+
 TEST(Compare, HasNoRecoveredShareWhereTheBigModelIsNotBetter) {
   const std::vector<TruthImage> images = {Image({{kLeft}})};
   const std::vector<Detections> right = {{{kLeft, .9F}}};

@@ -34,6 +34,9 @@ Expected<void> Validate(const SmallBigPlannerOptions& options) {
       !std::all_of(options.class_thresholds.begin(), options.class_thresholds.end(), is_score)) {
     return wrong("score thresholds: must lie in [0, 1]");
   }
+  if (const auto valid = Validate(options.fusion); !valid) {
+    return valid;
+  }
   return {};
 }
 
@@ -186,13 +189,14 @@ void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, Ti
     state.stage = Stage::kWaitsForSlot;
     waiting_.push_back(state.record.frame);
   } else if (state.near_ok) {
-    Finish(state, answer.detections, kNear);
+    Finish(state, answer.detections, [](std::size_t) { return kNear; });
   } else {
     Degrade(state, "there is no far model");
   }
 }
 
-// Step 5: the output of the big model is the final result.
+// Step 5: the output of the big model is the final result, fused with the small model's where that
+// is asked for. What the discriminator learns from is the big model's own answer.
 void SmallBigPlanner::TakeFarAnswer(FrameState& state, const Answer& answer, TimePoint now,
                                     Actions& /*actions*/) {
   state.record.answers.push_back(answer);
@@ -212,7 +216,14 @@ void SmallBigPlanner::TakeFarAnswer(FrameState& state, const Answer& answer, Tim
     state.record.status = FrameStatus::kDegraded;
     state.record.reason = "the near model failed: " + state.record.answers.front().error;
   }
-  Finish(state, answer.detections, answer.link);
+  if (state.near_ok && options_.fusion.active()) {
+    const FusedDetections fused =
+        Fuse(state.record.answers.front().detections, answer.detections, options_.fusion);
+    Finish(state, fused.detections,
+           [&](std::size_t i) { return fused.from_near[i] != 0 ? kNear : answer.link; });
+  } else {
+    Finish(state, answer.detections, [&](std::size_t) { return answer.link; });
+  }
 }
 
 void SmallBigPlanner::TakeLateAnswer(const LateRequest& late, const Answer& answer,
@@ -293,20 +304,22 @@ void SmallBigPlanner::Degrade(FrameState& state, const std::string& reason) {
     return;
   }
   state.record.status = FrameStatus::kDegraded;
-  Finish(state, state.record.answers.front().detections, kNear);
+  Finish(state, state.record.answers.front().detections, [](std::size_t) { return kNear; });
 }
 
-void SmallBigPlanner::Finish(FrameState& state, const Detections& detections, LinkId from) {
-  for (const Detection& detection : detections) {
+template <typename LinkOf>
+void SmallBigPlanner::Finish(FrameState& state, const Detections& detections, const LinkOf& from) {
+  for (std::size_t i = 0; i < detections.size(); ++i) {
+    const Detection& detection = detections[i];
     const auto label = static_cast<std::size_t>(detection.label);
     const float threshold = label < options_.class_thresholds.size()
                                 ? options_.class_thresholds[label]
                                 : options_.score_threshold;
     if (detection.score >= threshold) {
       state.record.detections.push_back(detection);
+      state.record.provenance.push_back(from(i));
     }
   }
-  state.record.provenance.assign(state.record.detections.size(), from);
   state.stage = Stage::kFinished;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/expected.h"
 #include "discriminate/discriminator.h"
+#include "discriminate/fusion.h"
 #include "discriminate/upload_policy.h"
 #include "pipeline/planner.h"
 
@@ -22,6 +23,7 @@ struct SmallBigPlannerOptions {
   Duration first_backoff = std::chrono::milliseconds(250);  ///< pause after a failure; doubles; > 0
   Duration last_backoff = std::chrono::seconds(30);         ///< longest pause; >= first_backoff
   float score_threshold = 0.01F;  ///< boxes below do not enter the result; [0, 1]
+  FusionWeights fusion;  ///< of both answers on uploaded images; 0, 0: the far answer alone
   std::vector<float> class_thresholds;  ///< by label, instead of score_threshold; may be shorter
 
   friend bool operator==(const SmallBigPlannerOptions&, const SmallBigPlannerOptions&) = default;
@@ -108,8 +110,10 @@ class SmallBigPlanner final : public Planner {
   void NoteSuccess();
   /// Ends a frame with the near answer because the far one was wanted and is not to be had.
   void Degrade(FrameState& state, const std::string& reason);
-  /// Ends a frame with these boxes.
-  void Finish(FrameState& state, const Detections& detections, LinkId from);
+  /// Ends a frame with these boxes, as far as their scores let them into the result.
+  /// @param from  who found a box, by its place.
+  template <typename LinkOf>
+  void Finish(FrameState& state, const Detections& detections, const LinkOf& from);
   void ObserveFar(const LateRequest& context, const Detections& far);
   void EmitFinished(TimePoint now, Actions& actions);
 

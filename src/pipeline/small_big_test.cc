@@ -22,7 +22,8 @@ constexpr Size kImage{100, 100};
 /// Says "difficult" where the near model found more than one box, and counts what it is taught.
 class CountDiscriminator final : public Discriminator {
  public:
-  explicit CountDiscriminator(int* observed = nullptr) : observed_(observed) {}
+  explicit CountDiscriminator(int* observed = nullptr, Detections* taught = nullptr)
+      : observed_(observed), taught_(taught) {}
   std::string name() const override { return "count"; }
   std::string version() const override { return "1"; }
   double natural_threshold() const override { return 1; }
@@ -30,14 +31,18 @@ class CountDiscriminator final : public Discriminator {
     const auto count = static_cast<double>(evidence.raw.size());
     return {count, count > 1, "counted"};
   }
-  void Observe(const Evidence& /*evidence*/, const GainOutcome& /*outcome*/) override {
+  void Observe(const Evidence& /*evidence*/, const GainOutcome& outcome) override {
     if (observed_ != nullptr) {
       ++*observed_;
+    }
+    if (taught_ != nullptr) {
+      *taught_ = outcome.far;
     }
   }
 
  private:
   int* observed_;
+  Detections* taught_;
 };
 
 Detections Boxes(int count, float score = 0.9F) {
@@ -52,8 +57,9 @@ Detections Boxes(int count, float score = 0.9F) {
 /// The world around a planner, moved by hand: keeps what was asked for and what was emitted.
 class World {
  public:
-  explicit World(SmallBigPlannerOptions options = {}, int* observed = nullptr)
-      : planner(options, std::make_unique<CountDiscriminator>(observed),
+  explicit World(SmallBigPlannerOptions options = {}, int* observed = nullptr,
+                 Detections* taught = nullptr)
+      : planner(options, std::make_unique<CountDiscriminator>(observed, taught),
                 std::make_unique<ThresholdPolicy>()) {}
 
   void Step(const Event& event) {
@@ -147,6 +153,47 @@ TEST(SmallBig, ADifficultImageGetsTheFarAnswerAndKeepsTheNearOneInTheTrace) {
   EXPECT_EQ(record.verdicts[0].upload_probability, 1);
   EXPECT_EQ(record.total, milliseconds(30));
   EXPECT_EQ(observed, 1);
+}
+
+TEST(SmallBig, FusesBothAnswersOfAnUploadedImageAndTeachesTheFarOneAlone) {
+  Detections taught;
+  World world({.fusion = {.agree = 0.5, .keep = 0.5}}, nullptr, &taught);
+  world.Take(0, 2);
+  world.FarFinds(0, 1);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  const FrameRecord& record = world.emitted[0];
+  ASSERT_EQ(record.detections.size(), 2U);
+  EXPECT_EQ(record.detections[0].box, Boxes(1)[0].box);
+  EXPECT_FLOAT_EQ(record.detections[0].score, 0.945F);  // 1 − (1 − .9)(1 − .5·.9)
+  EXPECT_EQ(record.detections[1].box, Boxes(2)[1].box);
+  EXPECT_FLOAT_EQ(record.detections[1].score, 0.45F);
+  EXPECT_THAT(record.provenance, ElementsAre(LinkId{1}, kNear));
+  EXPECT_EQ(record.answers[0].detections, Boxes(2));
+  EXPECT_EQ(record.answers[1].detections, Boxes(1));
+  EXPECT_EQ(taught, Boxes(1));
+
+  // What fusing lowers below the threshold of the result stays out of it.
+  World strict({.score_threshold = 0.5F, .fusion = {.agree = 0.5, .keep = 0.5}});
+  strict.Take(0, 2);
+  strict.FarFinds(0, 1);
+  EXPECT_EQ(strict.emitted[0].detections.size(), 1U);
+  EXPECT_THAT(strict.emitted[0].provenance, ElementsAre(LinkId{1}));
+}
+
+TEST(SmallBig, FusesNothingWhereOneOfTheModelsFailed) {
+  World world({.fusion = {.agree = 0.5, .keep = 0.5}});
+  world.Arrive(0);
+  world.NearFails(0);
+  world.FarFinds(0, 2);
+  world.Take(1, 2);
+  world.FarFails(1);
+  world.Take(2, 1);  // easy
+  ASSERT_EQ(world.emitted.size(), 3U);
+  EXPECT_EQ(world.emitted[0].detections, Boxes(2));
+  EXPECT_EQ(world.emitted[0].provenance, std::vector<LinkId>(2, LinkId{1}));
+  EXPECT_EQ(world.emitted[1].detections, Boxes(2));
+  EXPECT_EQ(world.emitted[1].provenance, std::vector<LinkId>(2, kNear));
+  EXPECT_EQ(world.emitted[2].detections, Boxes(1));
 }
 
 TEST(SmallBig, NearWorkGoesOnWhileUploadsAreInFlightAndResultsStayInOrder) {

@@ -148,6 +148,26 @@ std::string ReadChoice(const Json& json, Choice& choice) {
   return error;
 }
 
+std::string ReadFusion(const Json& json, FusionFit& fusion) {
+  Fields fields(json);
+  fields.Require("agree", fusion.weights.agree)
+      .Require("keep", fusion.weights.keep)
+      .Read("images", fusion.images)
+      .Read("truth", fusion.truth)
+      .Read("gain", fusion.gain)
+      .Read("standard_error", fusion.standard_error)
+      .Read("confident", fusion.confident)
+      .Read("confirmed", fusion.confirmed);
+  if (!fields.ok()) {
+    return fields.error();
+  }
+  if (const auto valid = Validate(fusion.weights); !valid) {
+    return ": " + valid.error().message;
+  }
+  return UnknownMember(json, {"agree", "keep", "images", "truth", "gain", "standard_error",
+                              "confident", "confirmed"});
+}
+
 std::string ReadParameters(const Json& json, DiscriminatorSpec& spec) {
   if (!json.is_object()) {
     return ": expected an object";
@@ -238,6 +258,7 @@ std::string ReadFile(const Json& json, DiscriminatorFile& file) {
                                 "version",
                                 "parameters",
                                 "upload",
+                                "fusion",
                                 "near",
                                 "far",
                                 "classes",
@@ -271,6 +292,7 @@ std::string ReadFile(const Json& json, DiscriminatorFile& file) {
   then([&] { return ReadRequired(json, "far", file.far, ReadIdentity); });
   then([&] { return ReadRequired(json, "classes", file.classes, ReadClasses); });
   then([&] { return ReadOptional(json, "upload", file.upload, ReadUpload); });
+  then([&] { return ReadOptional(json, "fusion", file.fusion, ReadFusion); });
   then([&] { return ReadOptional(json, "score", file.score, ReadScore); });
   then([&] {
     return ReadOptional(json, "with_true_features", file.with_true_features, ReadMetrics);
@@ -308,6 +330,19 @@ std::string FormatDiscriminatorFile(const DiscriminatorFile& file) {
     json["upload"] = {{"threshold", file.upload->threshold},
                       {"wanted", file.upload->wanted},
                       {"reached", file.upload->reached}};
+  }
+  if (file.fusion) {
+    OrderedJson& fusion = json["fusion"];
+    fusion["agree"] = file.fusion->weights.agree;
+    fusion["keep"] = file.fusion->weights.keep;
+    fusion["images"] = file.fusion->images;
+    fusion["truth"] = file.fusion->truth;
+    if (file.fusion->truth) {
+      fusion["gain"] = file.fusion->gain;
+      fusion["standard_error"] = file.fusion->standard_error;
+    }
+    fusion["confident"] = file.fusion->confident;
+    fusion["confirmed"] = file.fusion->confirmed;
   }
   json["classes"] = file.classes.names;
   json["images"] = file.images;

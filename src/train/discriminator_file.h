@@ -9,6 +9,7 @@
 #include "core/model_identity.h"
 #include "discriminate/factory.h"
 #include "discriminate/fit.h"
+#include "discriminate/fusion.h"
 #include "discriminate/gain_target.h"
 #include "train/choose.h"
 
@@ -35,6 +36,7 @@ struct DiscriminatorFile {
   std::optional<BinaryMetrics> with_true_features;       ///< smallbig: Table I, "Ground Truth"
   std::optional<BinaryMetrics> with_estimated_features;  ///< Table I, "Predicted"; its own verdict
   std::optional<BinaryMetrics> at_upload_threshold;      ///< the same at `upload`
+  std::optional<FusionFit> fusion;  ///< of the answers on uploaded images; absent: never fitted
   std::string program;                                   ///< version of nearfar that wrote it
 
   friend bool operator==(const DiscriminatorFile&, const DiscriminatorFile&) = default;

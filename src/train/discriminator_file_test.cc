@@ -38,6 +38,13 @@ DiscriminatorFile Example() {
           .with_true_features = BinaryMetrics{8, 2, 9, 1},
           .with_estimated_features = BinaryMetrics{7, 3, 8, 2},
           .at_upload_threshold = BinaryMetrics{6, 4, 7, 3},
+          .fusion = FusionFit{.weights = {0.3, 0.1},
+                              .images = 20,
+                              .truth = true,
+                              .gain = 0.1 + 0.2,
+                              .standard_error = 1.0 / 3,
+                              .confident = 12,
+                              .confirmed = 10},
           .program = "0.1.0"};
 }
 
@@ -100,6 +107,9 @@ TEST(DiscriminatorFile, RefusesWhatItCannotTrustInOneLine) {
       {Replace(good, "\"classes\"", "\"klasses\""), ErrorCode::kInvalidInput, "\"klasses\""},
       {Replace(good, "\"wanted\"", "\"want\""), ErrorCode::kInvalidInput,
        ".upload: has an unknown member \"want\""},
+      {Replace(good, "\"agree\": 0.3", "\"agree\": 3"), ErrorCode::kInvalidInput,
+       ".fusion: fusion weight agree is 3"},
+      {Replace(good, "\"keep\"", "\"kept\""), ErrorCode::kInvalidInput, ".fusion"},
       {Replace(good, "\"true_positives\": 8", "\"true_positives\": 8.5"), ErrorCode::kInvalidInput,
        ".with_true_features.true_positives: expected a whole number"},
       {Replace(good, "\"hash\": \"0123456789abcdef\"", "\"hash\": 7"), ErrorCode::kInvalidInput,

@@ -133,6 +133,9 @@ Detections DetectionsIn(const LabelSpace& classes, const Recording& recording,
 Expected<LabelledSet> JoinRecordings(const Recording& near, const Recording& far,
                                      const Truth* truth, const Synonyms& synonyms,
                                      const JoinOptions& options) {
+  if (const auto same = CheckSamePictures(near.model, far.model); !same) {
+    return tl::unexpected(same.error());
+  }
   const Expected<Frames> near_frames = WholeFrames(near, "near");
   if (!near_frames) {
     return tl::unexpected(near_frames.error());
