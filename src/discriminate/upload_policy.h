@@ -8,16 +8,22 @@
 
 namespace nearfar {
 
-/// What an upload would cost, as estimated before it.
+/// What an upload costs: as estimated before it, or as it came to.
 struct UploadCost {
   std::int64_t bytes = 0;
   Duration time{};
 };
 
+/// What becomes of one region, and with which chances it would have become so. The chances are those
+/// of this one decision, given everything that the policy had seen before it.
 struct UploadChoice {
   bool upload = false;
-  double threshold = 0;    ///< in the discriminator's scale
-  double probability = 0;  ///< with which this policy uploads such a region
+  double threshold = 0;    ///< in the discriminator's scale: above it a region is uploaded, at it by
+                           ///< chance where the policy says so
+  double probability = 0;  ///< of an upload, for whichever reason; audits included
+  bool audit = false;      ///< an upload that measures what stays near: nobody waits for its answer
+  double audit_probability = 0;  ///< of an audit, given that the region would stay near otherwise
+  std::string reason;            ///< why the policy overrules the discriminator's verdict; else empty
 };
 
 /// Turns gain scores into actions. Not thread-safe.
@@ -27,8 +33,14 @@ class UploadPolicy {
   virtual std::string name() const = 0;
   virtual std::string version() const = 0;
   virtual UploadChoice Choose(const Gain& gain, const UploadCost& cost, TimePoint now) = 0;
-  /// The actual cost of a past upload; may come late, twice or never.
-  virtual void Observe(const UploadCost& /*actual*/, TimePoint /*now*/) {}
+  /// An upload that nobody chose was sent all the same: the near model had failed.
+  virtual void Add(const UploadCost& /*estimated*/, TimePoint /*now*/) {}
+  /// A chosen upload was not sent: the link rested, or had no room for an audit. At most once for
+  /// each.
+  virtual void Withdraw(const UploadCost& /*estimated*/, TimePoint /*now*/) {}
+  /// What an upload that was sent has come to; may come late or never, and at most once for each.
+  virtual void Observe(const UploadCost& /*estimated*/, const UploadCost& /*actual*/,
+                       TimePoint /*now*/) {}
 };
 
 /// Uploads above a fixed threshold; without one, where the discriminator itself says "difficult".
@@ -41,7 +53,7 @@ class ThresholdPolicy final : public UploadPolicy {
   std::string version() const override { return "1"; }
   UploadChoice Choose(const Gain& gain, const UploadCost& /*cost*/, TimePoint /*now*/) override {
     const bool upload = has_threshold_ ? gain.score > threshold_ : gain.difficult;
-    return {upload, threshold_, upload ? 1.0 : 0.0};
+    return {.upload = upload, .threshold = threshold_, .probability = upload ? 1.0 : 0.0};
   }
 
  private:
