@@ -13,7 +13,9 @@ namespace {
 
 constexpr double kMost = std::numeric_limits<double>::max();
 constexpr double kAuditsOfBudget = 0.25;
-constexpr double kPeakAbove = 0.5;  // a window may hold this share more than asked for
+// No so many frames in a row hold more than so many times their share of uploads.
+constexpr double kPeakFrames = 300;
+constexpr double kPeak = 1.5;
 constexpr double kLongestPay = 10;  // bursts: no debt takes longer to be paid back
 
 double Finite(double score) { return std::isnan(score) ? -kMost : std::clamp(score, -kMost, kMost); }
@@ -219,8 +221,8 @@ BudgetPolicy::Account BudgetPolicy::ShareAccount() const {
   if (!options_.share) {
     return {.share = 1, .debt = -1, .slack = 1};
   }
-  const double of_window = kPeakAbove / 2 * static_cast<double>(options_.window) * *options_.share;
-  return {*options_.share, share_debt_, std::clamp(of_window, 1.0, options_.slack)};
+  const double of_peak = (kPeak - 1) / 2 * kPeakFrames * *options_.share;
+  return {*options_.share, share_debt_, std::clamp(of_peak, 1.0, options_.slack)};
 }
 
 BudgetPolicy::Account BudgetPolicy::ByteAccount() const {

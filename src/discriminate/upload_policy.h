@@ -33,10 +33,10 @@ class UploadPolicy {
   virtual std::string name() const = 0;
   virtual std::string version() const = 0;
   virtual UploadChoice Choose(const Gain& gain, const UploadCost& cost, TimePoint now) = 0;
-  /// An upload that nobody chose was sent all the same: the near model had failed.
+  /// An upload that nobody chose will be sent: the near model has failed.
   virtual void Add(const UploadCost& /*estimated*/, TimePoint /*now*/) {}
-  /// A chosen upload was not sent: the link rested, or had no room for an audit. At most once for
-  /// each.
+  /// An upload chosen or added was not sent: the link rested, or had no room for an audit. At most
+  /// once for each.
   virtual void Withdraw(const UploadCost& /*estimated*/, TimePoint /*now*/) {}
   /// What an upload that was sent has come to; may come late or never, and at most once for each.
   virtual void Observe(const UploadCost& /*estimated*/, const UploadCost& /*actual*/,
