@@ -4,6 +4,8 @@
 #include <string>
 
 #include "core/clock.h"
+#include "core/phrase.h"
+#include "core/rng.h"
 #include "discriminate/discriminator.h"
 
 namespace nearfar {
@@ -44,21 +46,33 @@ class UploadPolicy {
 };
 
 /// Uploads above a fixed threshold; without one, where the discriminator itself says "difficult".
+/// Audits what stays near with a fixed probability.
 class ThresholdPolicy final : public UploadPolicy {
  public:
   ThresholdPolicy() = default;
-  explicit ThresholdPolicy(double threshold) : has_threshold_(true), threshold_(threshold) {}
+  /// REQUIRES: 0 <= audit <= 1.
+  explicit ThresholdPolicy(double threshold, double audit = 0, std::uint64_t seed = 0)
+      : has_threshold_(true), threshold_(threshold), audit_(audit), rng_(seed) {}
 
   std::string name() const override { return "threshold"; }
   std::string version() const override { return "1"; }
   UploadChoice Choose(const Gain& gain, const UploadCost& /*cost*/, TimePoint /*now*/) override {
-    const bool upload = has_threshold_ ? gain.score > threshold_ : gain.difficult;
-    return {.upload = upload, .threshold = threshold_, .probability = upload ? 1.0 : 0.0};
+    UploadChoice choice{.upload = has_threshold_ ? gain.score > threshold_ : gain.difficult,
+                        .threshold = threshold_,
+                        .audit_probability = audit_};
+    choice.probability = choice.upload ? 1 : audit_;
+    if (!choice.upload && rng_.Chance(audit_)) {
+      choice.upload = choice.audit = true;
+      choice.reason = "audit, by a chance of " + ShortNumber(audit_);
+    }
+    return choice;
   }
 
  private:
   bool has_threshold_ = false;
   double threshold_ = 0;
+  double audit_ = 0;
+  Rng rng_{0};
 };
 
 }  // namespace nearfar
