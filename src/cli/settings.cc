@@ -91,6 +91,34 @@ Expected<Duration> ParseDuration(std::string_view text) {
               "'" + std::string(text) + "' is no time: write a number with ms, s, min or h");
 }
 
+Expected<double> ParseByteRate(std::string_view text) {
+  static constexpr std::pair<std::string_view, double> kUnits[] = {
+      {"bit/s", 1.0 / 8}, {"bps", 1.0 / 8}, {"B/s", 1}};
+  static constexpr std::pair<std::string_view, double> kPrefixes[] = {
+      {"Ki", 1024.0}, {"Mi", 1024.0 * 1024}, {"Gi", 1024.0 * 1024 * 1024}, {"k", 1e3},
+      {"K", 1e3},     {"M", 1e6},            {"G", 1e9},                   {"", 1}};
+  for (const auto& [unit, bytes] : kUnits) {
+    if (!text.ends_with(unit)) {
+      continue;
+    }
+    std::string_view rest = text.substr(0, text.size() - unit.size());
+    const auto prefix = std::find_if(std::begin(kPrefixes), std::end(kPrefixes),
+                                     [&](const auto& entry) { return rest.ends_with(entry.first); });
+    rest.remove_suffix(prefix->first.size());
+    while (rest.ends_with(' ')) {
+      rest.remove_suffix(1);
+    }
+    const auto number = ParseNumber(rest);
+    const double rate = number.value_or(0) * prefix->second * bytes;
+    if (rate > 0 && rate <= 1e15) {
+      return rate;
+    }
+  }
+  return Fail(ErrorCode::kInvalidInput,
+              "'" + std::string(text) +
+                  "' is no rate above 0: write a number with kbit/s, Mbit/s, KB/s or MB/s");
+}
+
 void SettingTable::Declare(CLI::App& app) {
   for (const Setting& setting : settings_) {
     const std::string key = setting.key;

@@ -68,4 +68,8 @@ class SettingTable {
 /// Reads a time with its unit: ns, us, ms, s, min, h. Errors: kInvalidInput.
 Expected<Duration> ParseDuration(std::string_view text);
 
+/// Bytes a second from a rate with its unit: bit/s or B/s, with k, M, G (1000) or Ki, Mi, Gi (1024)
+/// before them ("2 Mbit/s", "250KB/s"). Errors: kInvalidInput, also for 0.
+Expected<double> ParseByteRate(std::string_view text);
+
 }  // namespace nearfar::cli

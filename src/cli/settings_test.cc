@@ -130,6 +130,23 @@ TEST(Settings, NameTheFlagOfAMistake) {
   EXPECT_EQ(missing.table.Apply("/nonexistent.yaml").error().code, ErrorCode::kNotFound);
 }
 
+TEST(ParseByteRate, NeedsAUnitAndTellsBitsFromBytes) {
+  EXPECT_DOUBLE_EQ(*ParseByteRate("2 Mbit/s"), 250e3);
+  EXPECT_DOUBLE_EQ(*ParseByteRate("2Mbps"), 250e3);
+  EXPECT_DOUBLE_EQ(*ParseByteRate("250 KB/s"), 250e3);
+  EXPECT_DOUBLE_EQ(*ParseByteRate("250kB/s"), 250e3);
+  EXPECT_DOUBLE_EQ(*ParseByteRate("0.5 MiB/s"), 524288);
+  EXPECT_DOUBLE_EQ(*ParseByteRate("64Kibit/s"), 8192);
+  EXPECT_DOUBLE_EQ(*ParseByteRate("800 bit/s"), 100);
+  EXPECT_DOUBLE_EQ(*ParseByteRate("1e3B/s"), 1000);
+  for (const char* wrong : {"", "2", "Mbit/s", "2 Mb", "0 KB/s", "-1 MB/s", "nan B/s", "inf B/s",
+                            "2 mbit/s", "2 Mbit", "1e300 GB/s", "2 M bit/s"}) {
+    EXPECT_FALSE(ParseByteRate(wrong)) << wrong;
+  }
+  EXPECT_EQ(ParseByteRate("2").error().message,
+            "'2' is no rate above 0: write a number with kbit/s, Mbit/s, KB/s or MB/s");
+}
+
 TEST(ParseDuration, NeedsAUnit) {
   EXPECT_EQ(*ParseDuration("250ms"), milliseconds(250));
   EXPECT_EQ(*ParseDuration("1.5s"), milliseconds(1500));

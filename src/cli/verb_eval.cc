@@ -21,6 +21,7 @@
 #include "data/text.h"
 #include "discriminate/factory.h"
 #include "eval/alignment.h"
+#include "eval/audit.h"
 #include "eval/comparison.h"
 #include "eval/replay.h"
 #include "trace/json_lines.h"
@@ -40,6 +41,8 @@ struct EvalFlags {
   std::string trace;
   std::vector<std::string> discriminators;
   std::vector<double> upload;
+  std::vector<double> budget;
+  double audit = 0.01;
   std::string decisions;
   std::vector<std::string> fusion = {"auto"};
   std::vector<std::string> classes;
@@ -64,6 +67,7 @@ struct Inputs {
 struct Evaluation {
   AlignedSet set;
   std::vector<Standing> standings;
+  std::optional<AuditReport> audits;  // of the trace
   std::vector<std::string> notes;  // what stands behind the figures
 };
 
@@ -179,6 +183,35 @@ std::string Percent(double share, int digits = 1) {
   return text;
 }
 
+/// What the audits of a run say, in a sentence or two; empty when there were none.
+std::string ToText(const AuditReport& audits) {
+  if (audits.audits == 0) {
+    return "";
+  }
+  const auto number = [](std::int64_t n) { return std::to_string(n); };
+  const auto with_interval = [](const Figure& figure) {
+    std::string text = Percent(*figure.value) + " %";
+    if (figure.interval) {
+      text += " [" + Percent(figure.interval->low) + ", " + Percent(figure.interval->high) + "]";
+    }
+    return text;
+  };
+  std::string text = "audits: " + number(audits.audits) + " of " + number(audits.kept) +
+                     " regions that stayed near were chosen, " + number(audits.answered) +
+                     " answered, " + number(audits.found_difficult) + " difficult";
+  if (audits.kept_difficult.value) {
+    text += "; of those that stayed near " + with_interval(audits.kept_difficult) +
+            " were difficult (weighted, 95 %)";
+  }
+  if (audits.miss_rate.value) {
+    text += "; miss rate, of all difficult ones: " + with_interval(audits.miss_rate);
+  }
+  if (audits.unseen > 0) {
+    text += "; " + number(audits.unseen) + " had no chance of an audit and are left out";
+  }
+  return text;
+}
+
 // ---- from inputs to rows
 
 /// Places of the sources in the aligned set.
@@ -187,14 +220,17 @@ struct Places {
 };
 
 /// Small-big replayed from the two recordings.
+/// @param answered  the uploads that make the result; absent: all of them.
 Contender Replayed(const Inputs& inputs, const AlignedSet& set, const Places& places,
-                   std::string name, std::vector<bool> uploaded, const FusionWeights& fusion) {
+                   std::string name, const std::vector<bool>& uploaded, const FusionWeights& fusion,
+                   const std::vector<bool>* answered = nullptr) {
   if (fusion.active()) {
     name += ", fused " + ShortNumber(fusion.agree) + "/" + ShortNumber(fusion.keep);
   }
   Contender contender{.name = std::move(name), .role = Role::kEndToEnd};
   contender.detections =
-      ComposeCascade(set.detections[*places.near], set.detections[*places.far], uploaded, fusion);
+      ComposeCascade(set.detections[*places.near], set.detections[*places.far],
+                     answered != nullptr ? *answered : uploaded, fusion);
   Costs costs = RecordedCosts(*inputs.near, set.position[*places.near], *inputs.far,
                               set.position[*places.far], uploaded);
   contender.bytes_up = costs.bytes_up;
@@ -208,8 +244,9 @@ struct Judge {
   std::string title;
   std::unique_ptr<Discriminator> discriminator;
   std::optional<double> threshold;  // of the gain, as calibrated to an upload ratio
-  std::vector<Detections> boxes;    // by image
-  std::vector<FusionWeights> fusion;  // a row each
+  std::vector<double> gain_percentiles;  // as calibrated; may be empty
+  std::vector<Detections> boxes;         // by image
+  std::vector<FusionWeights> fusion;     // a row each
 };
 
 /// The weights that --fusion asks for, each once.
@@ -258,11 +295,61 @@ Expected<Judge> MakeJudge(const std::string& name, const EvalFlags& flags, const
   if (file.upload) {
     judge.threshold = file.upload->threshold;
   }
+  judge.gain_percentiles = file.gain_percentiles;
   for (const std::size_t f : set.position[near]) {
     judge.boxes.push_back(
         DetectionsIn(file.classes, *inputs.near, inputs.near->frames[f], inputs.synonyms));
   }
   return judge;
+}
+
+/// The live policy under budgets, over the images in the order in which they were recorded.
+Expected<void> AddBudgeted(const EvalFlags& flags, const std::string& name, const Inputs& inputs,
+                           const AlignedSet& set, const Places& places,
+                           std::vector<Contender>& contenders) {
+  const std::vector<std::size_t>& position = set.position[*places.near];
+  std::vector<std::size_t> order(position.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return position[a] < position[b]; });
+  for (const double share : flags.budget) {
+    Expected<Judge> judge = MakeJudge(name, flags, inputs, set, *places.near);
+    if (!judge) {
+      return tl::unexpected(judge.error());
+    }
+    std::vector<std::size_t> frames;
+    std::vector<Detections> boxes;
+    for (const std::size_t i : order) {
+      frames.push_back(position[i]);
+      boxes.push_back(judge->boxes[i]);
+    }
+    Expected<Judgement> judgement =
+        JudgeRecorded(*judge->discriminator, *inputs.near, frames, boxes);
+    if (!judgement) {
+      return tl::unexpected(judgement.error());
+    }
+    const BudgetOptions options{.share = share,
+                                .audit = flags.audit,
+                                .gain_percentiles = judge->gain_percentiles,
+                                .seed = flags.comparison.bootstrap.seed};
+    if (const auto valid = Validate(options); !valid) {
+      return Fail(valid.error().code, name + ", --budget: " + valid.error().message);
+    }
+    const BudgetedUploads in_order = ReplayBudget(options, judgement->gains);
+    std::vector<bool> uploaded(order.size());
+    std::vector<bool> answered(order.size());
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      uploaded[order[i]] = in_order.uploaded[i];
+      answered[order[i]] = in_order.answered[i];
+    }
+    for (const FusionWeights& weights : judge->fusion) {
+      contenders.push_back(
+          Replayed(inputs, set, places,
+                   "end to end, " + judge->title + ", budget " + Percent(share, 0) + " %", uploaded,
+                   weights, &answered));
+    }
+  }
+  return {};
 }
 
 Expected<void> AddDecided(const EvalFlags& flags, const Inputs& inputs, const AlignedSet& set,
@@ -293,14 +380,16 @@ Expected<void> AddDecided(const EvalFlags& flags, const Inputs& inputs, const Al
       return tl::unexpected(judgement.error());
     }
     std::vector<double> ratios = flags.upload;
+    const bool budget_only = !flags.budget.empty() && ratios.empty();
     if (ratios.empty() && !judge->threshold && run_ratio && IsRanking(name)) {
       ratios = {*run_ratio};
     }
-    if (ratios.empty() && !judge->threshold && !judge->discriminator->has_verdict()) {
+    if (!budget_only && ratios.empty() && !judge->threshold &&
+        !judge->discriminator->has_verdict()) {
       return Fail(ErrorCode::kInvalidInput,
-                  name + " only ranks images: say with --upload how many of them go up");
+                  name + " only ranks images: say with --upload or --budget how many go up");
     }
-    if (ratios.empty()) {
+    if (!budget_only && ratios.empty()) {
       for (std::size_t i = 0; judge->threshold && i < judgement->gains.size(); ++i) {
         judgement->difficult[i] = judgement->gains[i] > *judge->threshold;
       }
@@ -315,6 +404,9 @@ Expected<void> AddDecided(const EvalFlags& flags, const Inputs& inputs, const Al
             inputs, set, places, "end to end, " + judge->title + " at " + Percent(ratio, 0) + " %",
             UploadTop(judgement->gains, ratio), weights));
       }
+    }
+    if (const auto added = AddBudgeted(flags, name, inputs, set, places, contenders); !added) {
+      return added;
     }
   }
   return {};
@@ -449,6 +541,19 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
   }
   if (const auto added = AddDecided(flags, inputs, set, places, run_ratio, contenders); !added) {
     return tl::unexpected(added.error());
+  }
+  if (!flags.budget.empty()) {
+    evaluation.notes.push_back("budget: the live policy over the images in the order of the near "
+                               "recording, from a cold start or the file's spread of gains; an "
+                               "audit counts as upload and keeps the near answer (chance " +
+                               ShortNumber(flags.audit) + ", seed " +
+                               std::to_string(flags.comparison.bootstrap.seed) + ")");
+  }
+  if (inputs.trace) {
+    evaluation.audits = ReportAudits(*inputs.trace, flags.comparison.score_threshold);
+    if (const std::string said = ToText(*evaluation.audits); !said.empty()) {
+      evaluation.notes.push_back(said);
+    }
   }
   evaluation.standings = Compare(set.images, set.classes, contenders, flags.comparison);
   return evaluation;
@@ -673,6 +778,22 @@ void PrintJson(const Evaluation& evaluation, const EvalFlags& flags) {
   json.Field("seed", flags.comparison.bootstrap.seed);
   json.Field("remarks", evaluation.set.remarks);
   json.Field("notes", evaluation.notes);
+  if (evaluation.audits && evaluation.audits->audits > 0) {
+    const AuditReport& audits = *evaluation.audits;
+    json.Key("audit");
+    json.BeginObject();
+    json.Field("kept", audits.kept);
+    json.Field("kept_unseen", audits.unseen);
+    json.Field("not_sent", audits.not_sent);
+    json.Field("audits", audits.audits);
+    json.Field("audits_answered", audits.answered);
+    json.Field("audits_difficult", audits.found_difficult);
+    json.Field("uploads", audits.uploads);
+    json.Field("uploads_difficult", audits.uploads_difficult);
+    Field(json, "kept_difficult", audits.kept_difficult);
+    Field(json, "miss_rate", audits.miss_rate);
+    json.EndObject();
+  }
   json.Key("rows");
   json.BeginArray();
   for (const Standing& standing : evaluation.standings) {
@@ -696,6 +817,9 @@ std::string Misuse(const EvalFlags& flags) {
   }
   if (!flags.upload.empty() && flags.discriminators.empty()) {
     return "--upload needs a --discriminator that ranks the images";
+  }
+  if (!flags.budget.empty() && flags.discriminators.empty()) {
+    return "--budget needs a --discriminator that ranks the images";
   }
   if (const auto valid = Validate(flags.comparison); !valid) {
     return valid.error().message;
@@ -755,6 +879,13 @@ std::function<int()> SetUpEval(CLI::App& app) {
                  "Without it the discriminator's own verdict holds, or the share of "
                  "the run where it has none")
       ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--budget", flags->budget,
+                 "Share of the images that the live budget (run --upload-share) may upload, replayed "
+                 "in the order of the near recording; several allowed")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--audit", flags->audit, "Chance of an audit under --budget")
+      ->check(CLI::Range(0.0, 0.5))
+      ->capture_default_str();
   app.add_option("--decisions", flags->decisions,
                  "Replay small-big with the decisions of this file: lines image,0 or image,1");
   app.add_option("--fusion", flags->fusion,
@@ -775,7 +906,7 @@ std::function<int()> SetUpEval(CLI::App& app) {
   app.add_option("--bootstrap", flags->comparison.bootstrap.draws,
                  "Give 95 % intervals from this many resamplings of the images, e.g. 1000")
       ->capture_default_str();
-  app.add_option("--seed", flags->comparison.bootstrap.seed, "Seed of the resampling")
+  app.add_option("--seed", flags->comparison.bootstrap.seed, "Seed of the resampling and of --budget")
       ->capture_default_str();
   app.add_flag("--sizes", flags->sizes, "Also AP50:95 of small, medium and large objects (COCO)");
   app.add_flag("--per-class", flags->per_class, "Also a table by class for each row");

@@ -21,12 +21,16 @@
 #include "cli/report.h"
 #include "cli/settings.h"
 #include "core/json_writer.h"
+#include "core/phrase.h"
+#include "discriminate/budget.h"
 #include "live/run_stream.h"
 #include "live/summary.h"
 #include "pipeline/small_big.h"
 
 namespace nearfar::cli {
 namespace {
+
+constexpr double kDefaultAudit = 0.01;
 
 /// Everything that can be set, with its default.
 struct RunConfig {
@@ -45,6 +49,12 @@ struct RunConfig {
   std::string discriminator = "smallbig";
   std::map<std::string, double> parameters;
   double upload_above = -1e15;  ///< the lowest: the discriminator's own threshold
+
+  double upload_share = -1;     ///< < 0: no such budget
+  std::string upload_rate;      ///< empty: no such budget
+  double audit = -1;            ///< < 0: kDefaultAudit with a budget, else none
+  double explore = 0;
+  std::int64_t seed = 0;
 
   std::vector<std::string> classes;
   std::string synonyms;
@@ -88,6 +98,15 @@ std::vector<Setting> SettingsOf(RunConfig& c) {
       {"param", "parameter of a discriminator that is given by name", &c.parameters, -1e15},
       {"upload-above", "upload when the gain score exceeds this; default: the file's upload "
        "threshold, else the discriminator's own verdict", &c.upload_above, -1e15},
+      {"upload-share", "upload at most this share of the pictures, those with the largest gains",
+       &c.upload_share, 0, 1},
+      {"upload-rate", "upload at most so much: 2Mbit/s, 250KB/s; with upload-share both hold",
+       &c.upload_rate},
+      {"audit", "probability that a picture which stays near is uploaded all the same, to measure "
+       "what is missed; default: 0.01 with a budget, else 0", &c.audit, 0, 0.5},
+      {"explore", "upload by a chance that rises over this share of the pictures around the "
+       "threshold of the budget", &c.explore, 0, 1},
+      {"seed", "of what a budget and audits leave to chance", &c.seed, 0},
       {"classes", "classes that count; default: the discriminator file's, else the near model's",
        &c.classes},
       {"synonyms", "file of class names that mean the same (`nearfar model --synonyms`)", &c.synonyms},
@@ -233,6 +252,16 @@ Expected<void> CheckAll(const RunConfig& config, const SettingTable& table) {
   if (!config.coco_truth.empty() && config.coco.empty()) {
     return wrong("coco-truth", "goes with --coco");
   }
+  const bool has_budget = config.upload_share >= 0 || !config.upload_rate.empty();
+  if (has_budget && config.upload_above > -1e15) {
+    return wrong("upload-above", "does not go with " +
+                                     std::string(config.upload_share >= 0 ? "upload-share"
+                                                                          : "upload-rate") +
+                                     ": a budget finds its own threshold; leave one of them out");
+  }
+  if (config.explore > 0 && !has_budget) {
+    return wrong("explore", "goes with upload-share or upload-rate");
+  }
   if (config.planner.deadline <= Duration::zero()) {
     return wrong("deadline", "must be longer than 0");
   }
@@ -243,6 +272,29 @@ Expected<void> CheckAll(const RunConfig& config, const SettingTable& table) {
     return wrong("last-backoff", "must not be shorter than first-backoff");
   }
   return {};
+}
+
+/// The budget that is asked for, if any.
+Expected<std::optional<BudgetOptions>> BudgetOf(const RunConfig& config,
+                                                const SettingTable& table) {
+  BudgetOptions budget;
+  if (config.upload_share >= 0) {
+    budget.share = config.upload_share;
+  }
+  if (!config.upload_rate.empty()) {
+    const auto rate = ParseByteRate(config.upload_rate);
+    if (!rate) {
+      return Fail(rate.error().code, table.Where("upload-rate") + ": " + rate.error().message);
+    }
+    budget.bytes_per_second = *rate;
+  }
+  if (!budget.share && !budget.bytes_per_second) {
+    return std::nullopt;
+  }
+  budget.audit = config.audit < 0 ? kDefaultAudit : config.audit;
+  budget.explore = config.explore;
+  budget.seed = static_cast<std::uint64_t>(config.seed);
+  return budget;
 }
 
 /// Opens everything that a run needs but its outputs.
@@ -317,18 +369,35 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
     return wrong("fusion", fusion.error());
   }
   options.fusion = *fusion;
+  auto budget = BudgetOf(config, table);
+  if (!budget) {
+    return tl::unexpected(budget.error());
+  }
   const double threshold = config.upload_above > -1e15 ? config.upload_above
                            : judge->file && judge->file->upload
                                ? judge->file->upload->threshold
                                : judge->discriminator->natural_threshold();
-  if (options.has_far && threshold == std::numeric_limits<double>::infinity()) {
+  std::unique_ptr<UploadPolicy> policy;
+  if (*budget) {
+    if (judge->file) {
+      (*budget)->gain_percentiles = judge->file->gain_percentiles;
+    }
+    if (const auto valid = Validate(**budget); !valid) {
+      return wrong(config.upload_share >= 0 ? "upload-share" : "upload-rate", valid.error());
+    }
+    policy = std::make_unique<BudgetPolicy>(**budget);
+  } else {
+    policy = std::make_unique<ThresholdPolicy>(threshold, std::max(config.audit, 0.0),
+                                               static_cast<std::uint64_t>(config.seed));
+  }
+  if (!*budget && options.has_far && threshold == std::numeric_limits<double>::infinity()) {
     Say(judge->spec.name +
-        " only ranks pictures: nothing is uploaded before --upload-above or a "
+        " only ranks pictures: nothing is uploaded before --upload-share, --upload-above or a "
         "file made by `nearfar calibrate` gives it a threshold");
   }
   assembly.planner =
       std::make_unique<SmallBigPlanner>(std::move(options), std::move(judge->discriminator),
-                                        std::make_unique<ThresholdPolicy>(threshold));
+                                        std::move(policy));
 
   if (!config.coco_truth.empty()) {
     auto catalog = ReadCocoCatalog(config.coco_truth, assembly.synonyms);
@@ -399,7 +468,19 @@ Expected<std::vector<std::uint8_t>> EncodeUpload(const Frame& frame, const Rect&
   return rows;
 }
 
-void PrintSummary(const RunSummary& summary, bool has_far, double elapsed_s) {
+/// Of the pictures that were judged.
+double UploadShare(const RunSummary& summary) {
+  return static_cast<double>(summary.uploaded) /
+         static_cast<double>(std::max<std::uint64_t>(summary.judged, 1));
+}
+
+/// In bytes a second.
+double UploadRate(const RunSummary& summary, double elapsed_s) {
+  return static_cast<double>(summary.bytes_up) / std::max(elapsed_s, 1e-9);
+}
+
+void PrintSummary(const RunConfig& config, const RunSummary& summary, bool has_far,
+                  double elapsed_s) {
   const auto count = [](std::uint64_t number) { return std::to_string(number); };
   char rate[64];
   std::snprintf(rate, sizeof rate, " in %.1f s (%.1f/s): ", elapsed_s,
@@ -417,9 +498,30 @@ void PrintSummary(const RunSummary& summary, bool has_far, double elapsed_s) {
                      InMb(summary.bytes_down) + " down; "
                : std::string("none uploaded: there is no far node (--far); ")) +
       latency);
+  if (!has_far) {
+    return;
+  }
+  std::string budget;
+  if (config.upload_share >= 0) {
+    budget = "budget: at most " + ShortNumber(100 * config.upload_share) +
+             " % of the pictures, uploaded " + ShortNumber(100 * UploadShare(summary)) + " %";
+  }
+  if (!config.upload_rate.empty()) {
+    budget += (budget.empty() ? "budget: " : "; ") + std::string("at most ") + config.upload_rate +
+              ", sent " + ShortNumber(UploadRate(summary, elapsed_s) / 1e3) + " KB/s (" +
+              ShortNumber(UploadRate(summary, elapsed_s) * 8e-6) + " Mbit/s)";
+  }
+  if (summary.audits > 0) {
+    budget += (budget.empty() ? "" : "; ") + count(summary.audits) +
+              " of the uploads were audits: `nearfar eval --trace` gives the miss rate";
+  }
+  if (!budget.empty()) {
+    Say(budget);
+  }
 }
 
-std::string SummaryAsJson(const RunSummary& summary, double elapsed_s, bool stopped) {
+std::string SummaryAsJson(const RunConfig& config, const RunSummary& summary, double elapsed_s,
+                          bool stopped) {
   std::string text;
   JsonWriter json(text);
   json.BeginObject();
@@ -430,6 +532,15 @@ std::string SummaryAsJson(const RunSummary& summary, double elapsed_s, bool stop
   json.Field("failed", summary.failed);
   json.Field("difficult", summary.difficult);
   json.Field("uploaded", summary.uploaded);
+  json.Field("audits", summary.audits);
+  if (config.upload_share >= 0) {
+    json.Field("upload_share_asked", config.upload_share);
+  }
+  if (!config.upload_rate.empty()) {
+    json.Field("upload_bytes_per_s_asked", ParseByteRate(config.upload_rate).value_or(0));
+  }
+  json.Field("upload_share", UploadShare(summary));
+  json.Field("upload_bytes_per_s", UploadRate(summary, elapsed_s));
   json.Field("far_answers", summary.far_answers);
   json.Field("late_answers", summary.late_answers);
   json.Field("objects", summary.objects);
@@ -552,9 +663,9 @@ int Run(const RunConfig& config, const SettingTable& table, bool check_only) {
     Say("far: answers held classes that are none of those in force: " +
         Listed(assembly.link->unmapped()));
   }
-  PrintSummary(summary.summary(), assembly.link != nullptr, elapsed_s);
+  PrintSummary(config, summary.summary(), assembly.link != nullptr, elapsed_s);
   if (config.json) {
-    std::cout << SummaryAsJson(summary.summary(), elapsed_s, end.stopped) << std::endl;
+    std::cout << SummaryAsJson(config, summary.summary(), elapsed_s, end.stopped) << std::endl;
   }
   if (end.error) {
     return Stop(*end.error);

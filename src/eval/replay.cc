@@ -62,6 +62,18 @@ Expected<Judgement> JudgeRecorded(Discriminator& discriminator, const Recording&
   return judgement;
 }
 
+BudgetedUploads ReplayBudget(const BudgetOptions& options, std::span<const double> gains) {
+  assert(Validate(options) && options.share && !options.bytes_per_second);
+  BudgetPolicy policy(options);
+  BudgetedUploads result;
+  for (const double gain : gains) {
+    const UploadChoice choice = policy.Choose({.score = gain}, {}, {});
+    result.uploaded.push_back(choice.upload);
+    result.answered.push_back(choice.upload && !choice.audit);
+  }
+  return result;
+}
+
 Costs RecordedCosts(const Recording& near, std::span<const std::size_t> near_frames,
                     const Recording& far, std::span<const std::size_t> far_frames,
                     const std::vector<bool>& uploaded) {

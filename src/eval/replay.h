@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/expected.h"
 #include "data/recording.h"
+#include "discriminate/budget.h"
 #include "discriminate/discriminator.h"
 #include "trace/json_lines.h"
 
@@ -31,6 +32,19 @@ struct Judgement {
 Expected<Judgement> JudgeRecorded(Discriminator& discriminator, const Recording& near,
                                   std::span<const std::size_t> frames,
                                   std::span<const Detections> boxes);
+
+/// What a budget does with images that come one after the other.
+struct BudgetedUploads {
+  std::vector<bool> uploaded;  ///< audits included
+  std::vector<bool> answered;  ///< those whose far answer is the result: without audits
+
+  friend bool operator==(const BudgetedUploads&, const BudgetedUploads&) = default;
+};
+
+/// Runs the live policy over gains in the order of the stream. A recording knows nothing of the
+/// time that a stream would take, so that only a share of the images can be replayed.
+/// REQUIRES: Validate(options); a share and no rate of bytes.
+BudgetedUploads ReplayBudget(const BudgetOptions& options, std::span<const double> gains);
 
 /// What answering a set of images cost.
 struct Costs {

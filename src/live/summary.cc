@@ -47,6 +47,8 @@ Expected<void> SummarySink::Write(const FrameRecord& record, const PixelView& /*
   };
   summary_.difficult += any(&Verdict::difficult) ? 1U : 0U;
   summary_.uploaded += any(&Verdict::uploaded) ? 1U : 0U;
+  summary_.audits += any(&Verdict::uploaded) && any(&Verdict::audit) ? 1U : 0U;
+  summary_.judged += record.verdicts.empty() ? 0U : 1U;
   summary_.objects += record.detections.size();
   for (const Answer& answer : record.answers) {
     Count(answer);

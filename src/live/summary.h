@@ -31,6 +31,8 @@ struct RunSummary {
   std::uint64_t failed = 0;
   std::uint64_t difficult = 0;     ///< frames with a region judged difficult
   std::uint64_t uploaded = 0;      ///< frames of which a region was sent to a far node
+  std::uint64_t audits = 0;        ///< of these uploads, to measure what stays near
+  std::uint64_t judged = 0;        ///< frames whose near answer came, so that somebody decided
   std::uint64_t far_answers = 0;   ///< good answers of far nodes, in time or late
   std::uint64_t late_answers = 0;  ///< answers that came after their frame's result
   std::uint64_t objects = 0;       ///< boxes in the results

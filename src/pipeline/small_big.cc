@@ -26,6 +26,9 @@ Expected<void> Validate(const SmallBigPlannerOptions& options) {
   if (options.max_uploads < 1) {
     return wrong("max_uploads: must be at least 1, is " + std::to_string(options.max_uploads));
   }
+  if (options.max_audits < 0) {
+    return wrong("max_audits: must not be negative, is " + std::to_string(options.max_audits));
+  }
   if (options.first_backoff <= Duration::zero() || options.last_backoff < options.first_backoff) {
     return wrong("first_backoff, last_backoff: must be longer than 0 and not shrink");
   }
@@ -92,11 +95,13 @@ void SmallBigPlanner::On(const FrameBroken& event, Actions& /*actions*/) {
 void SmallBigPlanner::On(const ReplyArrived& event, Actions& actions) {
   const RequestId request = event.answer.request;
   if (const auto late = late_.find(request); late != late_.end()) {
-    --link_.in_flight;
+    --(late->second.audit ? link_.audits_in_flight : link_.in_flight);
     if (event.answer.ok()) {
       NoteSuccess();
+    } else if (late->second.audit) {  // of a late answer it is known since its deadline
+      NoteFailure(event.answer.error_code + ": " + event.answer.error, event.now);
     }
-    TakeLateAnswer(late->second, event.answer, actions);
+    TakeLateAnswer(late->second, event.answer, event.now, actions);
     late_.erase(late);
     return;
   }
@@ -122,12 +127,7 @@ void SmallBigPlanner::On(const TimerFired& event, Actions& /*actions*/) {
     }
     missed = true;
     frame_of_.erase(state.far_request);
-    late_[state.far_request] = {frame,
-                                state.record.name,
-                                state.record.size,
-                                state.features,
-                                state.near_ok ? state.record.answers.front().detections : Detections{},
-                                state.record.verdicts.front().upload_probability};
+    late_[state.far_request] = LateRequestOf(state);
     Degrade(state, "deadline-exceeded: no far answer within " + Milliseconds(options_.deadline));
   }
   if (missed) {
@@ -150,10 +150,11 @@ void SmallBigPlanner::On(const LinkChanged& event, Actions& /*actions*/) {
 
 // Steps 2, 3, and 4 or 6: the preliminary result is judged; easy ends here, difficult is uploaded.
 void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, TimePoint now,
-                                     Actions& /*actions*/) {
+                                     Actions& actions) {
   state.near_ok = answer.ok();
   state.record.answers.push_back(answer);
 
+  state.estimated = EstimatedCost(state);
   Verdict verdict;
   verdict.rect = WholeOf(state.record.size);
   verdict.discriminator = discriminator_->name() + " " + discriminator_->version();
@@ -163,25 +164,28 @@ void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, Ti
                             HashText(state.record.name)};
     const Gain gain = discriminator_->Judge(evidence, /*explain=*/true);
     discriminator_->Watch(evidence);
-    UploadCost cost{state.upload_bytes, link_.round_trip};
-    if (link_.bytes_per_second > 0) {
-      cost.time += FromMilliseconds(1e3 * static_cast<double>(state.upload_bytes) /
-                                    link_.bytes_per_second);
-    }
-    const UploadChoice choice = policy_->Choose(gain, cost, now);
+    const UploadChoice choice = policy_->Choose(gain, state.estimated, now);
     verdict.score = gain.score;
     verdict.threshold = choice.threshold;
     verdict.upload_probability = choice.probability;
+    verdict.audit_probability = choice.audit_probability;
     verdict.difficult = gain.difficult;
     verdict.uploaded = choice.upload;
+    verdict.audit = choice.audit;
     verdict.reason = gain.reason;
+    if (!choice.reason.empty()) {
+      verdict.reason += (verdict.reason.empty() ? "" : "; ") + choice.reason;
+    }
   } else {
     verdict.difficult = true;
     verdict.uploaded = true;
     verdict.upload_probability = 1;
     verdict.reason = "the near model failed";
+    if (options_.has_far) {
+      policy_->Add(state.estimated, now);
+    }
   }
-  const bool wanted = verdict.uploaded;
+  const bool wanted = verdict.uploaded && !verdict.audit;
   verdict.uploaded = false;  // until it is sent
   state.record.verdicts.push_back(std::move(verdict));
 
@@ -190,6 +194,9 @@ void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, Ti
     waiting_.push_back(state.record.frame);
   } else if (state.near_ok) {
     Finish(state, answer.detections, [](std::size_t) { return kNear; });
+    if (state.record.verdicts.front().audit && options_.has_far) {
+      DispatchAudit(state, now, actions);
+    }
   } else {
     Degrade(state, "there is no far model");
   }
@@ -200,18 +207,15 @@ void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, Ti
 void SmallBigPlanner::TakeFarAnswer(FrameState& state, const Answer& answer, TimePoint now,
                                     Actions& /*actions*/) {
   state.record.answers.push_back(answer);
+  ObserveCost(state.estimated, answer, now);
   if (!answer.ok()) {
     NoteFailure(answer.error_code + ": " + answer.error, now);
     Degrade(state, answer.error_code + ": " + answer.error);
     return;
   }
   NoteSuccess();
-  policy_->Observe({answer.bytes_up + answer.bytes_down, answer.total}, now);
   if (state.near_ok) {
-    const Verdict& verdict = state.record.verdicts.front();
-    ObserveFar({state.record.frame, state.record.name, state.record.size, state.features,
-                state.record.answers.front().detections, verdict.upload_probability},
-               answer.detections);
+    ObserveFar(LateRequestOf(state), answer.detections);
   } else {
     state.record.status = FrameStatus::kDegraded;
     state.record.reason = "the near model failed: " + state.record.answers.front().error;
@@ -226,11 +230,43 @@ void SmallBigPlanner::TakeFarAnswer(FrameState& state, const Answer& answer, Tim
   }
 }
 
-void SmallBigPlanner::TakeLateAnswer(const LateRequest& late, const Answer& answer,
+void SmallBigPlanner::TakeLateAnswer(const LateRequest& late, const Answer& answer, TimePoint now,
                                      Actions& actions) {
-  actions.push_back(EmitOutcome{{late.frame, OutcomeKind::kLate, answer}});
-  if (answer.ok()) {
+  actions.push_back(EmitOutcome{
+      {late.frame, late.audit ? OutcomeKind::kAudit : OutcomeKind::kLate, answer}});
+  ObserveCost(late.estimated, answer, now);
+  if (answer.ok() && late.near_ok) {
     ObserveFar(late, answer.detections);
+  }
+}
+
+UploadCost SmallBigPlanner::EstimatedCost(const FrameState& state) const {
+  UploadCost cost{state.upload_bytes, link_.round_trip};
+  if (link_.bytes_per_second > 0) {
+    cost.time +=
+        FromMilliseconds(1e3 * static_cast<double>(state.upload_bytes) / link_.bytes_per_second);
+  }
+  return cost;
+}
+
+SmallBigPlanner::LateRequest SmallBigPlanner::LateRequestOf(const FrameState& state) const {
+  const Verdict& verdict = state.record.verdicts.front();
+  return {state.record.frame,
+          state.record.name,
+          state.record.size,
+          state.features,
+          state.near_ok ? state.record.answers.front().detections : Detections{},
+          verdict.upload_probability,
+          state.estimated,
+          state.near_ok,
+          verdict.audit};
+}
+
+void SmallBigPlanner::ObserveCost(const UploadCost& estimated, const Answer& answer,
+                                  TimePoint now) {
+  // A failure that does not say what it cost leaves the estimate.
+  if (answer.ok() || answer.bytes_up > 0) {
+    policy_->Observe(estimated, {answer.bytes_up, answer.total}, now);
   }
 }
 
@@ -254,6 +290,7 @@ void SmallBigPlanner::DispatchUploads(TimePoint now, Actions& actions) {
       Degrade(state, "the far node rests after " + std::to_string(link_.failures) +
                          " failure(s), next try in " + Milliseconds(link_.retry_at - now) +
                          " (last: " + link_.last_error + ")");
+      policy_->Withdraw(state.estimated, now);
       waiting_.pop_front();
       continue;
     }
@@ -276,6 +313,26 @@ void SmallBigPlanner::DispatchUploads(TimePoint now, Actions& actions) {
                            {state.upload_bytes, link_.round_trip}});
     actions.push_back(WakeAt{state.deadline});
   }
+}
+
+// The near answer stands; whether the far one would have been better is seen later. The picture is
+// at hand only until its frame is emitted, so that an audit goes now or never.
+void SmallBigPlanner::DispatchAudit(FrameState& state, TimePoint now, Actions& actions) {
+  if (link_.failures > 0 || link_.audits_in_flight >= options_.max_audits) {
+    policy_->Withdraw(state.estimated, now);
+    return;
+  }
+  const RequestId request = NextRequest();
+  state.record.verdicts.front().uploaded = true;
+  late_[request] = LateRequestOf(state);
+  ++link_.audits_in_flight;
+  actions.push_back(Send{request,
+                         state.record.frame,
+                         kWholeFrame,
+                         WholeOf(state.record.size),
+                         kFar,
+                         now + options_.deadline,
+                         {state.upload_bytes, link_.round_trip}});
 }
 
 void SmallBigPlanner::NoteFailure(const std::string& what, TimePoint now) {

@@ -20,6 +20,8 @@ struct SmallBigPlannerOptions {
   bool has_far = true;          ///< false: every verdict is noted and every near answer stands
   Duration deadline = std::chrono::seconds(5);  ///< wait for a far answer, from its sending; > 0
   int max_uploads = 4;          ///< sent and unanswered at the same time; further ones wait; >= 1
+  int max_audits = 2;           ///< audits sent and unanswered, beside max_uploads; those that find no
+                                ///< room are not sent; >= 0
   Duration first_backoff = std::chrono::milliseconds(250);  ///< pause after a failure; doubles; > 0
   Duration last_backoff = std::chrono::seconds(30);         ///< longest pause; >= first_backoff
   float score_threshold = 0.01F;  ///< boxes below do not enter the result; [0, 1]
@@ -35,6 +37,10 @@ Expected<void> Validate(const SmallBigPlannerOptions& options);
 /// The small-big system [SmallBig §III]: every image goes through the near model; the discriminator
 /// judges its raw boxes; easy images keep the near answer (steps 1-2-3-6), difficult ones are
 /// uploaded and get the far one (steps 1-2-3-4-5-6). One region, the whole frame; one far link.
+///
+/// An image that stays near may be audited: its frame ends with the near answer at once, and the far
+/// one, whenever it comes, is an outcome by itself. Audits never wait and never take the place of an
+/// upload; they are sent only while the link is well.
 ///
 /// Beyond the paper: every frame ends exactly once and in order, whatever the far side does. A far
 /// answer that fails or misses its deadline leaves the near answer, marked degraded; the link then
@@ -65,11 +71,12 @@ class SmallBigPlanner final : public Planner {
     TimePoint deadline{};
     PixelFeatures features;
     std::int64_t upload_bytes = 0;
+    UploadCost estimated;  ///< as the policy was told
     bool near_ok = false;
     FrameRecord record;  ///< answers[0] is the near one, once it has come
   };
 
-  /// A far answer that may still come for a frame already emitted without it.
+  /// A far answer that may still come for a frame that has ended without it.
   struct LateRequest {
     FrameId frame{};
     std::string name;
@@ -77,11 +84,15 @@ class SmallBigPlanner final : public Planner {
     PixelFeatures features;
     Detections near;
     double upload_probability = 1;
+    UploadCost estimated;
+    bool near_ok = true;
+    bool audit = false;
   };
 
   /// What is known of the far link.
   struct LinkState {
-    int in_flight = 0;
+    int in_flight = 0;          ///< without audits
+    int audits_in_flight = 0;
     int failures = 0;           ///< in a row
     TimePoint retry_at{};       ///< no upload before, while failures > 0
     std::string last_error;
@@ -98,7 +109,8 @@ class SmallBigPlanner final : public Planner {
 
   void TakeNearAnswer(FrameState& state, const Answer& answer, TimePoint now, Actions& actions);
   void TakeFarAnswer(FrameState& state, const Answer& answer, TimePoint now, Actions& actions);
-  void TakeLateAnswer(const LateRequest& late, const Answer& answer, Actions& actions);
+  void TakeLateAnswer(const LateRequest& late, const Answer& answer, TimePoint now,
+                      Actions& actions);
   /// Sends waiting uploads while the link has room, or gives them up while it rests.
   void DispatchUploads(TimePoint now, Actions& actions);
   /// True when the link accepts no upload at this time.
@@ -114,6 +126,13 @@ class SmallBigPlanner final : public Planner {
   /// @param from  who found a box, by its place.
   template <typename LinkOf>
   void Finish(FrameState& state, const Detections& detections, const LinkOf& from);
+  /// Sends an audit, if there is room for it now.
+  void DispatchAudit(FrameState& state, TimePoint now, Actions& actions);
+  /// What the policy is told of an upload's cost.
+  UploadCost EstimatedCost(const FrameState& state) const;
+  /// What is to be known of a far answer that comes after its frame has ended.
+  LateRequest LateRequestOf(const FrameState& state) const;
+  void ObserveCost(const UploadCost& estimated, const Answer& answer, TimePoint now);
   void ObserveFar(const LateRequest& context, const Detections& far);
   void EmitFinished(TimePoint now, Actions& actions);
 
@@ -125,7 +144,7 @@ class SmallBigPlanner final : public Planner {
   std::map<FrameId, FrameState> frames_;          ///< arrived, not emitted
   std::uint64_t next_due_ = 0;                    ///< frame to be emitted next
   std::map<RequestId, FrameId> frame_of_;         ///< open requests of frames in frames_
-  std::map<RequestId, LateRequest> late_;         ///< open far requests of frames already emitted
+  std::map<RequestId, LateRequest> late_;         ///< open far requests of frames that have ended
   std::deque<FrameId> waiting_;                   ///< difficult frames without an upload slot
   LinkState link_;
   std::uint64_t next_request_ = 1;

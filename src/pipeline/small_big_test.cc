@@ -32,6 +32,7 @@ class CountDiscriminator final : public Discriminator {
     return {count, count > 1, "counted"};
   }
   void Observe(const Evidence& /*evidence*/, const GainOutcome& outcome) override {
+    last_probability = outcome.upload_probability;
     if (observed_ != nullptr) {
       ++*observed_;
     }
@@ -39,10 +40,42 @@ class CountDiscriminator final : public Discriminator {
       *taught_ = outcome.far;
     }
   }
+  double last_probability = -1;
 
  private:
   int* observed_;
   Detections* taught_;
+};
+
+/// Uploads "difficult" images, audits all others, and writes down what it is told.
+class AuditAll final : public UploadPolicy {
+ public:
+  struct Told {
+    int added = 0, withdrawn = 0;
+    std::vector<std::int64_t> actual;
+  };
+  explicit AuditAll(Told* told) : told_(told) {}
+  std::string name() const override { return "audit-all"; }
+  std::string version() const override { return "1"; }
+  UploadChoice Choose(const Gain& gain, const UploadCost&, TimePoint) override {
+    return {.upload = true,
+            .probability = gain.difficult ? 1 : 0.25,
+            .audit = !gain.difficult,
+            .audit_probability = 0.25,
+            .reason = gain.difficult ? "" : "by chance"};
+  }
+  void Add(const UploadCost&, TimePoint) override { ++told_->added; }
+  void Withdraw(const UploadCost& estimated, TimePoint) override {
+    EXPECT_EQ(estimated.bytes, 1000);
+    ++told_->withdrawn;
+  }
+  void Observe(const UploadCost& estimated, const UploadCost& actual, TimePoint) override {
+    EXPECT_EQ(estimated.bytes, 1000);
+    told_->actual.push_back(actual.bytes);
+  }
+
+ private:
+  Told* told_;
 };
 
 Detections Boxes(int count, float score = 0.9F) {
@@ -61,6 +94,9 @@ class World {
                  Detections* taught = nullptr)
       : planner(options, std::make_unique<CountDiscriminator>(observed, taught),
                 std::make_unique<ThresholdPolicy>()) {}
+  World(SmallBigPlannerOptions options, AuditAll::Told* told) : World(options, told, nullptr) {}
+  World(SmallBigPlannerOptions options, AuditAll::Told* told, int* observed)
+      : World(options, told, std::make_unique<CountDiscriminator>(observed)) {}
 
   void Step(const Event& event) {
     for (const Action& action : planner.Step(event)) {
@@ -97,7 +133,7 @@ class World {
   void FarFinds(std::uint64_t frame, int count) {
     Step(ReplyArrived{now, FrameId{frame},
                       {.request = sends.at(FrameId{frame}).request, .link = LinkId{1}, .node = "far",
-                       .detections = Boxes(count)}});
+                       .detections = Boxes(count), .bytes_up = 1100}});
   }
   void FarFails(std::uint64_t frame) {
     Step(ReplyArrived{now, FrameId{frame},
@@ -111,12 +147,19 @@ class World {
   }
   bool Sent(std::uint64_t frame) const { return sends.contains(FrameId{frame}); }
 
+  CountDiscriminator* judge = nullptr;
   SmallBigPlanner planner;
   TimePoint now{seconds(100)};
   std::map<FrameId, Infer> infers;
   std::map<FrameId, Send> sends;
   std::vector<FrameRecord> emitted;
   std::vector<OutcomeRecord> outcomes;
+
+ private:
+  World(SmallBigPlannerOptions options, AuditAll::Told* told,
+        std::unique_ptr<CountDiscriminator> discriminator)
+      : judge(discriminator.get()),
+        planner(options, std::move(discriminator), std::make_unique<AuditAll>(told)) {}
 };
 
 TEST(SmallBig, AnEasyImageKeepsTheNearAnswerAndSendsNothing) {
@@ -375,6 +418,119 @@ TEST(SmallBig, OptionsThatCannotWorkAreNamed) {
               HasSubstr("max_uploads"));
   EXPECT_THAT(Validate(SmallBigPlannerOptions{.score_threshold = 2}).error().message,
               HasSubstr("score"));
+}
+
+TEST(SmallBig, AnAuditedFrameEndsAtOnceWithTheNearAnswerAndTheFarOneIsAnOutcome) {
+  AuditAll::Told told;
+  int observed = 0;
+  World world({}, &told, &observed);
+  world.Take(0, 1);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  ASSERT_TRUE(world.Sent(0));
+  const FrameRecord& record = world.emitted[0];
+  EXPECT_EQ(record.status, FrameStatus::kOk);
+  EXPECT_EQ(record.detections, Boxes(1));
+  EXPECT_THAT(record.provenance, ElementsAre(kNear));
+  EXPECT_TRUE(record.verdicts[0].audit);
+  EXPECT_TRUE(record.verdicts[0].uploaded);
+  EXPECT_FALSE(record.verdicts[0].difficult);
+  EXPECT_EQ(record.verdicts[0].upload_probability, 0.25);
+  EXPECT_EQ(record.verdicts[0].audit_probability, 0.25);
+  EXPECT_EQ(record.verdicts[0].reason, "counted; by chance");
+  world.now += seconds(30);  // long after its deadline
+  world.Step(TimerFired{world.now});
+  world.FarFinds(0, 3);
+  ASSERT_EQ(world.outcomes.size(), 1U);
+  EXPECT_EQ(world.outcomes[0].kind, OutcomeKind::kAudit);
+  EXPECT_EQ(world.outcomes[0].frame, FrameId{0});
+  EXPECT_EQ(world.outcomes[0].answer.detections, Boxes(3));
+  EXPECT_EQ(observed, 1);
+  EXPECT_EQ(world.judge->last_probability, 0.25);
+  EXPECT_THAT(told.actual, ElementsAre(1100));
+  EXPECT_EQ(world.emitted.size(), 1U);
+}
+
+TEST(SmallBig, AnAuditWaitsForNoneAndNoneWaitsForIt) {
+  AuditAll::Told told;
+  World world({.max_uploads = 1, .max_audits = 1}, &told);
+  world.Take(0, 2);  // takes the upload's place
+  world.Take(1, 1);
+  EXPECT_TRUE(world.Sent(1));  // beside it
+  world.Take(2, 1);
+  EXPECT_FALSE(world.Sent(2));  // the audits' place is taken
+  EXPECT_EQ(told.withdrawn, 1);
+  world.FarFinds(1, 1);
+  world.Take(3, 1);
+  EXPECT_TRUE(world.Sent(3));
+  world.FarFinds(0, 2);
+  ASSERT_EQ(world.emitted.size(), 4U);
+  EXPECT_TRUE(world.emitted[2].verdicts[0].audit);
+  EXPECT_FALSE(world.emitted[2].verdicts[0].uploaded);
+  world.Take(4, 2);
+  EXPECT_TRUE(world.Sent(4));  // audits in flight take no place of an upload
+}
+
+TEST(SmallBig, AnAuditThatFailsIsAnOutcomeThatTeachesNothingAndRestsTheLink) {
+  AuditAll::Told told;
+  int observed = 0;
+  World world({.first_backoff = milliseconds(100)}, &told, &observed);
+  world.Take(0, 1);
+  world.FarFails(0);
+  ASSERT_EQ(world.outcomes.size(), 1U);
+  EXPECT_EQ(world.outcomes[0].kind, OutcomeKind::kAudit);
+  EXPECT_EQ(world.outcomes[0].answer.error_code, "unavailable");
+  EXPECT_EQ(observed, 0);
+  EXPECT_THAT(told.actual, IsEmpty());
+  world.Take(1, 1);  // while the link rests no audit goes out ...
+  EXPECT_FALSE(world.Sent(1));
+  EXPECT_EQ(told.withdrawn, 1);
+  world.now += milliseconds(100);
+  world.Take(2, 1);  // ... nor as the probe of a link that was ill
+  EXPECT_FALSE(world.Sent(2));
+  for (const FrameRecord& record : world.emitted) {
+    EXPECT_EQ(record.status, FrameStatus::kOk);  // easy images miss nothing
+  }
+}
+
+TEST(SmallBig, AuditsThatComeTwiceOutOfOrderOrNeverLeaveNothingBehind) {
+  AuditAll::Told told;
+  int observed = 0;
+  World world({.max_audits = 3}, &told, &observed);
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    world.Take(i, 1);
+  }
+  world.FarFinds(2, 2);
+  world.FarFinds(0, 2);
+  world.FarFinds(0, 2);
+  world.FarFinds(2, 4);
+  EXPECT_EQ(observed, 2);
+  ASSERT_EQ(world.outcomes.size(), 2U);
+  EXPECT_EQ(world.outcomes[0].frame, FrameId{2});
+  EXPECT_EQ(world.outcomes[1].frame, FrameId{0});
+  EXPECT_EQ(told.actual.size(), 2U);
+  EXPECT_EQ(world.emitted.size(), 3U);  // the third never answers: its frame has long ended
+  EXPECT_EQ(world.planner.frames_in_flight(), 0U);
+}
+
+TEST(SmallBig, WithoutAFarNodeNothingIsAudited) {
+  AuditAll::Told told;
+  World world({.has_far = false}, &told);
+  world.Take(0, 1);
+  EXPECT_FALSE(world.Sent(0));
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_FALSE(world.emitted[0].verdicts[0].uploaded);
+}
+
+TEST(SmallBig, ThePolicyIsToldOfEveryUploadThatItDidNotChooseOrThatDidNotGo) {
+  AuditAll::Told told;
+  World world({.max_uploads = 1, .first_backoff = milliseconds(100)}, &told);
+  world.Arrive(0);
+  world.NearFails(0);
+  EXPECT_EQ(told.added, 1);
+  world.Take(1, 2);
+  EXPECT_EQ(told.withdrawn, 0);  // waits for its place
+  world.FarFails(0);
+  EXPECT_EQ(told.withdrawn, 1);  // and is given up when the link fails
 }
 
 // The property that a user relies on, under a far side that answers, fails, stalls or repeats itself

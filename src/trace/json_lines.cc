@@ -28,8 +28,14 @@ void WriteVerdict(JsonWriter& writer, const Verdict& verdict) {
   writer.Field("score", verdict.score);
   writer.Field("threshold", verdict.threshold);
   writer.Field("upload_probability", verdict.upload_probability);
+  if (verdict.audit_probability != 0) {
+    writer.Field("audit_probability", verdict.audit_probability);
+  }
   writer.Field("difficult", verdict.difficult);
   writer.Field("uploaded", verdict.uploaded);
+  if (verdict.audit) {
+    writer.Field("audit", true);
+  }
   writer.FieldUnlessEmpty("reason", verdict.reason);
   writer.FieldUnlessEmpty("discriminator", verdict.discriminator);
   writer.FieldUnlessEmpty("policy", verdict.policy);
@@ -125,8 +131,10 @@ std::string ReadVerdict(const json& object, Verdict& verdict) {
       .Read("score", verdict.score)
       .Read("threshold", verdict.threshold)
       .Read("upload_probability", verdict.upload_probability)
+      .Read("audit_probability", verdict.audit_probability)
       .Read("difficult", verdict.difficult)
       .Read("uploaded", verdict.uploaded)
+      .Read("audit", verdict.audit)
       .Read("reason", verdict.reason)
       .Read("discriminator", verdict.discriminator)
       .Read("policy", verdict.policy)

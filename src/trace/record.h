@@ -31,10 +31,13 @@ struct Verdict {
   Rect rect;                       ///< of the region, in px of the frame
   double score = 0;                ///< expected gain by the discriminator; its scale is its own
   double threshold = 0;            ///< the policy uploads above this
-  double upload_probability = 0;   ///< with which the policy chose to upload; 0 or 1 where no chance
-                                   ///< was involved. Audits without bias need it.
+  double upload_probability = 0;   ///< with which the policy chose to upload, audits included; 0 or
+                                   ///< 1 where no chance was involved. Learning without bias needs it.
+  double audit_probability = 0;    ///< with which it looks at a region that stays near
   bool difficult = false;          ///< what the discriminator's score said
   bool uploaded = false;           ///< what was done
+  bool audit = false;              ///< chosen to be looked at although it stays near: its far answer
+                                   ///< is an outcome of kind audit and not part of the result
   std::string reason;              ///< one phrase: "2 boxes between .18 and .50", "audit", ...
   std::string discriminator;       ///< name and version of who judged
   std::string policy;              ///< name and version of who decided
