@@ -155,7 +155,8 @@ class TalkingSink final : public Sink {
     } else if (has_far_ && record.status == FrameStatus::kDegraded && !far_is_away_) {
       far_is_away_ = true;
       Say("difficult pictures keep the near answer from " + record.name + " on: " + record.reason);
-    } else if (far_is_away_ && record.status == FrameStatus::kOk && record.answers.size() > 1) {
+    } else if (far_is_away_ && record.status == FrameStatus::kOk && !record.answers.empty() &&
+               record.answers.back().link != kNear) {
       far_is_away_ = false;
       Say("the far node answers again from " + record.name + " on");
     }

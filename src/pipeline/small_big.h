@@ -34,6 +34,9 @@ Expected<void> Validate(const SmallBigPlannerOptions& options);
 /// judges its raw boxes; easy images keep the near answer (steps 1-2-3-6), difficult ones are
 /// uploaded and get the far one (steps 1-2-3-4-5-6). One region, the whole frame; one far link.
 ///
+/// A discriminator that needs no boxes (cloud-only) is asked before the near model; what it finds
+/// difficult goes up at once, and the near model looks only where no far answer is to be had.
+///
 /// Beyond the paper: every frame ends exactly once and in order, whatever the far side does. A far
 /// answer that fails or misses its deadline leaves the near answer, marked degraded; the link then
 /// rests for a backoff that doubles with every failure, during which difficult images stay near; when
@@ -63,8 +66,10 @@ class SmallBigPlanner final : public Planner {
     TimePoint deadline{};
     PixelFeatures features;
     std::int64_t upload_bytes = 0;
+    bool near_asked = false;
     bool near_ok = false;
-    FrameRecord record;  ///< answers[0] is the near one, once it has come
+    FrameRecord record;  ///< answers[0] is the near one, once it has come; a reason before the end
+                         ///< says why the far one is not waited for any more
   };
 
   /// A far answer that may still come for a frame already emitted without it.
@@ -73,6 +78,7 @@ class SmallBigPlanner final : public Planner {
     std::string name;
     Size size;
     PixelFeatures features;
+    bool near_ok = false;
     Detections near;
     double upload_probability = 1;
   };
@@ -94,6 +100,11 @@ class SmallBigPlanner final : public Planner {
   void On(const NodeChanged& event, Actions& actions);
   void On(const LinkChanged& event, Actions& actions);
 
+  void AskNear(FrameState& state, Actions& actions);
+  /// Judges a frame and writes its verdict; true when an upload is wanted.
+  bool Decide(FrameState& state, const Detections& raw, TimePoint now);
+  /// A verdict that names who judged and who decided, and nothing else yet.
+  Verdict NewVerdict(const FrameState& state) const;
   void TakeNearAnswer(FrameState& state, const Answer& answer, TimePoint now, Actions& actions);
   void TakeFarAnswer(FrameState& state, const Answer& answer, TimePoint now, Actions& actions);
   void TakeLateAnswer(const LateRequest& late, const Answer& answer, Actions& actions);
@@ -106,8 +117,9 @@ class SmallBigPlanner final : public Planner {
   /// Starts or lengthens the rest of the link; failures during a rest count once.
   void NoteFailure(const std::string& what, TimePoint now);
   void NoteSuccess();
-  /// Ends a frame with the near answer because the far one was wanted and is not to be had.
-  void Degrade(FrameState& state, const std::string& reason);
+  /// Ends a frame with the near answer because the far one was wanted and is not to be had; asks for
+  /// that answer where it was left out.
+  void Degrade(FrameState& state, const std::string& reason, Actions& actions);
   /// Ends a frame with these boxes.
   void Finish(FrameState& state, const Detections& detections, LinkId from);
   void ObserveFar(const LateRequest& context, const Detections& far);
