@@ -18,12 +18,14 @@
 #include "adapters/sinks/coco_sink.h"
 #include "adapters/sinks/trace_sink.h"
 #include "cli/flag_values.h"
+#include "cli/link_setting.h"
 #include "cli/report.h"
 #include "cli/settings.h"
 #include "core/json_writer.h"
 #include "core/phrase.h"
 #include "discriminate/budget.h"
 #include "live/run_stream.h"
+#include "live/shaped_link.h"
 #include "live/summary.h"
 #include "pipeline/small_big.h"
 
@@ -45,6 +47,7 @@ struct RunConfig {
   std::string far;
   std::string far_package;
   Duration far_patience = std::chrono::seconds(5);
+  std::string link_model;
 
   std::string discriminator = "smallbig";
   std::map<std::string, double> parameters;
@@ -94,6 +97,8 @@ std::vector<Setting> SettingsOf(RunConfig& c) {
        "(Triton, OVMS, MLServer): tensors are made and decoded here", &c.far_package},
       {"far-patience", "at the start, wait this long for the far node to say what it is",
        &c.far_patience},
+      {"link-model", "a network to be put before the far node, as in \"up=20Mbit/s down=20Mbit/s "
+       "delay=5ms jitter=1ms loss=1% seed=1\" (docs/link-models.md)", &c.link_model},
       {"discriminator", "a name, or a file made by `nearfar calibrate`", &c.discriminator},
       {"param", "parameter of a discriminator that is given by name", &c.parameters, -1e15},
       {"upload-above", "upload when the gain score exceeds this; default: the file's upload "
@@ -172,7 +177,8 @@ class TalkingSink final : public Sink {
     } else if (has_far_ && record.status == FrameStatus::kDegraded && !far_is_away_) {
       far_is_away_ = true;
       Say("difficult pictures keep the near answer from " + record.name + " on: " + record.reason);
-    } else if (far_is_away_ && record.status == FrameStatus::kOk && record.answers.size() > 1) {
+    } else if (far_is_away_ && record.status == FrameStatus::kOk && !record.answers.empty() &&
+               record.answers.back().link != kNear) {
       far_is_away_ = false;
       Say("the far node answers again from " + record.name + " on");
     }
@@ -199,6 +205,8 @@ struct Assembly {
   std::optional<CocoCatalog> catalog;
   std::unique_ptr<SmallBigPlanner> planner;
   std::unique_ptr<GrpcNodeLink> link;
+  std::unique_ptr<ShapedLink> shaped;  ///< before `link`, where a link model is set
+  std::unique_ptr<LinkPacer> pacer;
 };
 
 /// The label space in force: chosen, the one that the discriminator was fitted in, or the near one.
@@ -248,6 +256,9 @@ Expected<void> CheckAll(const RunConfig& config, const SettingTable& table) {
   }
   if (!config.far_package.empty() && config.far.empty()) {
     return wrong("far-package", "goes with --far");
+  }
+  if (!config.link_model.empty() && config.far.empty()) {
+    return wrong("link-model", "goes with --far");
   }
   if (!config.coco_truth.empty() && config.coco.empty()) {
     return wrong("coco-truth", "goes with --coco");
@@ -429,6 +440,14 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
       return wrong("far", opened.error());
     }
     assembly.link = *std::move(opened);
+  }
+  if (!config.link_model.empty()) {
+    const auto model = ParseLinkModel(config.link_model);
+    if (!model) {
+      return wrong("link-model", model.error());
+    }
+    assembly.shaped = std::make_unique<ShapedLink>(*assembly.link, *model, assembly.clock);
+    assembly.pacer = std::make_unique<LinkPacer>(*assembly.shaped, assembly.clock);
   }
   return {};
 }
@@ -626,7 +645,8 @@ int Run(const RunConfig& config, const SettingTable& table, bool check_only) {
   run.started = assembly.clock.WallNow();
   std::vector<NodeLink*> links;
   if (assembly.link) {
-    links.push_back(assembly.link.get());
+    links.push_back(assembly.shaped ? static_cast<NodeLink*>(assembly.shaped.get())
+                                    : assembly.link.get());
     run.models.push_back(MeetFarNode(config, *assembly.link).value_or(ModelIdentity{.name = config.far}));
   }
 

@@ -46,6 +46,7 @@ class OneNumber final : public Discriminator {
     bool or_equal = false;            ///< a number equal to the threshold is difficult, too
     bool needs_brenner = false;
     bool needs_jpeg_bytes = false;
+    bool needs_boxes = true;
     /// The number; absent where the image cannot be difficult. The gain score is then the least
     /// that the number can give: `least_gain`. REQUIRES: pure.
     std::function<std::optional<double>(const Evidence&)> measure;
@@ -58,6 +59,7 @@ class OneNumber final : public Discriminator {
   std::string version() const override { return "1"; }
   bool needs_brenner() const override { return options_.needs_brenner; }
   bool needs_jpeg_bytes() const override { return options_.needs_jpeg_bytes; }
+  bool needs_boxes() const override { return options_.needs_boxes; }
   bool has_verdict() const override { return options_.threshold.has_value(); }
   Gain Judge(const Evidence& evidence, bool explain) const override;
   double natural_threshold() const override;

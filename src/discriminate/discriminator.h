@@ -42,6 +42,10 @@ class Discriminator {
   /// Which pixel features Judge needs; a recording without them cannot be judged.
   virtual bool needs_brenner() const { return false; }
   virtual bool needs_jpeg_bytes() const { return false; }
+  /// False when Judge reads no box and whatever is difficult goes to the far model whole: a planner
+  /// may then judge a picture before the near model has seen it, and leave the near model out where
+  /// the far one answers.
+  virtual bool needs_boxes() const { return true; }
   /// REQUIRES: the evidence has what needs_brenner() and needs_jpeg_bytes() ask for.
   /// @param explain  also fill Gain::reason (costs an allocation).
   virtual Gain Judge(const Evidence& evidence, bool explain) const = 0;

@@ -282,6 +282,7 @@ OneNumber::Options MakeOptions(const std::string& name, const Parameters& p) {
     assert(name == "cloud-only" || name == "edge-only");
     options.quantity = "constant";
     options.threshold = 0.5;
+    options.needs_boxes = name == "edge-only";  // whose result is the near model's
     options.measure = [value = name == "cloud-only" ? 1.0 : 0.0](const Evidence&) { return value; };
   }
   return options;

@@ -155,6 +155,17 @@ TEST(Discriminators, JudgeAsTheirNamesSay) {
   }
 }
 
+TEST(Discriminators, NeedBoxesUnlessEverythingGoesToTheFarModel) {
+  for (const DiscriminatorInfo& info : KnownDiscriminators()) {
+    DiscriminatorSpec spec{.name = std::string(info.name)};
+    if (IsRanking(spec.name)) {
+      spec = WithGainThreshold(spec, 0);
+    }
+    EXPECT_EQ(MakeDiscriminator(spec).value()->needs_boxes(), spec.name != "cloud-only")
+        << spec.name;
+  }
+}
+
 TEST(Discriminators, SayDifficultExactlyAboveTheirNaturalThreshold) {
   Rng rng(11);
   for (const DiscriminatorInfo& info : KnownDiscriminators()) {

@@ -155,7 +155,8 @@ class Stream final : public Executor {
   std::atomic<bool> write_failed_ = false;
   bool source_ended_ = false;
   std::uint64_t frames_arrived_ = 0;
-  std::set<FrameId> awaits_near_;
+  std::set<FrameId> awaits_near_;          // keep the reader waiting
+  std::optional<FrameId> near_asked_of_;  // the last one
   // The threads, joined in reverse order: engine, then helper, then writer.
   std::optional<WorkQueue> writer_;
   std::optional<WorkQueue> helper_;
@@ -240,6 +241,9 @@ void Stream::Take(Message message) {
     if (item.frame) {
       const std::int64_t bytes = EstimateUploadBytes(**item.frame, arrived->features);
       loop_.Arrive(Now(), std::move(*item.frame), arrived->features, bytes);
+      if (near_asked_of_ != id) {  // it goes to the far model alone
+        LeaveNear(id);
+      }
     } else {
       loop_.Break(Now(), std::move(item.source), std::move(item.name),
                   item.frame.error().message);
@@ -255,6 +259,7 @@ void Stream::Take(Message message) {
 }
 
 void Stream::Start(const Infer& infer, std::shared_ptr<const Frame> frame) {
+  near_asked_of_ = infer.frame;
   near_->Detect(infer, std::move(frame), [this, id = infer.frame](Answer answer) {
     mailbox_->Post(Replied{std::move(answer), id});
   });

@@ -83,13 +83,18 @@ class ParityDetector final : public Detector {
     return Fail(ErrorCode::kInternal, "not used");
   }
   Expected<std::unique_ptr<DetectorPass>> Prepare(const PixelView& view, int, int) override {
+    if (on_prepare) {
+      on_prepare();
+    }
     return std::make_unique<Pass>(*this, view.data[0]);
   }
   const ModelIdentity& identity() const override { return identity_; }
   const std::vector<std::string>& labels() const override { return labels_; }
   int most_inside() const { return most_inside_; }
+  int inside() const { return inside_; }
 
   int fails_at = -1;
+  std::function<void()> on_prepare;
 
  private:
   ModelIdentity identity_{.name = "parity", .version = "3"};
@@ -109,6 +114,15 @@ class OddIsDifficult final : public Discriminator {
   double natural_threshold() const override { return 0.5; }
 };
 
+class EverythingIsDifficult final : public Discriminator {
+ public:
+  std::string name() const override { return "all"; }
+  std::string version() const override { return "1"; }
+  bool needs_boxes() const override { return false; }
+  Gain Judge(const Evidence&, bool) const override { return {1, true, ""}; }
+  double natural_threshold() const override { return 0.5; }
+};
+
 /// Answers from threads of its own, or never.
 class ThreadedLink final : public NodeLink {
  public:
@@ -124,16 +138,34 @@ class ThreadedLink final : public NodeLink {
   }
   void Send(Upload upload, std::function<void(Answer)> done) override {
     sizes.push_back(upload.bytes.size());
+    if (on_send) {
+      on_send();
+    }
+    if (static_cast<int>(held_.size()) < holds_first) {
+      held_.emplace_back(std::move(upload), std::move(done));
+      if (static_cast<int>(held_.size()) == holds_first) {
+        holds_first = 0;
+        for (auto& [held, its_done] : std::exchange(held_, {})) {
+          Answer answer;
+          answer.request = held.request;
+          its_done(std::move(answer));
+        }
+      }
+      return;
+    }
     if (holds) {
       held_.emplace_back(std::move(upload), std::move(done));
       return;
     }
-    threads_.emplace_back([request = upload.request, done = std::move(done)] {
+    threads_.emplace_back([request = upload.request, told = on_done, done = std::move(done)] {
       Answer answer;
       answer.request = request;
       answer.node = "far";
       answer.bytes_up = 10;
       answer.detections = {{{0, 0, 2, 2}, 0.9F, 1}, {{2, 2, 4, 4}, 0.8F, 1}};
+      if (told) {
+        told();
+      }
       done(std::move(answer));
     });
   }
@@ -141,6 +173,9 @@ class ThreadedLink final : public NodeLink {
   std::string node() const override { return "far"; }
 
   bool holds = false;
+  int holds_first = 0;  ///< answers none before there are so many
+  std::function<void()> on_send;
+  std::function<void()> on_done;
   std::vector<std::size_t> sizes;
 
  private:
@@ -181,8 +216,8 @@ class KeepingSink final : public Sink {
 struct Bench {
   StreamEnd Run(int frames, int broken = -1, bool jpeg = false) {
     NumberedSource source(frames, broken, jpeg);
-    SmallBigPlanner planner({.has_far = true, .deadline = deadline, .score_threshold = 0.1F},
-                            std::make_unique<OddIsDifficult>(),
+    SmallBigPlanner planner({.has_far = true, .deadline = deadline, .max_uploads = uploads, .score_threshold = 0.1F},
+                            std::move(discriminator),
                             std::make_unique<ThresholdPolicy>());
     const StreamParts parts{
         source,
@@ -205,8 +240,10 @@ struct Bench {
     }
   }
 
+  std::unique_ptr<Discriminator> discriminator = std::make_unique<OddIsDifficult>();
   StreamOptions options{.grace = Duration::zero(), .linger = Duration::zero()};
   Duration deadline = seconds(30);
+  int uploads = 4;
   int stop_after = -1;
   SystemClock clock;
   ParityDetector detector;
@@ -257,6 +294,57 @@ TEST(RunStream, SendsTheJpegAsItCameAndEncodesWhatIsNone) {
   Bench encoded;
   encoded.Run(4);
   EXPECT_THAT(encoded.link.sizes, ::testing::ElementsAre(8, 8));
+}
+
+TEST(RunStream, LeavesTheNearModelAloneAndItsQueueOutOfTheWayWhereEverythingGoesUp) {
+  Bench bench;
+  bench.discriminator = std::make_unique<EverythingIsDifficult>();
+  bench.options.max_in_flight = 8;
+  bench.uploads = 8;
+  bench.link.holds_first = 8;  // more than near's queue would let the reader read
+  bench.Run(20);
+  ASSERT_EQ(bench.sink.records.size(), 20U);
+  bench.ExpectInOrder();
+  for (const FrameRecord& record : bench.sink.records) {
+    EXPECT_EQ(record.status, FrameStatus::kOk) << record.reason;
+    EXPECT_EQ(record.answers.size(), 1U);
+  }
+  EXPECT_EQ(bench.detector.most_inside(), 0);
+}
+
+TEST(RunStream, FallsBackToTheNearModelThatWasLeftOut) {
+  Bench bench;
+  bench.discriminator = std::make_unique<EverythingIsDifficult>();
+  bench.link.holds = true;
+  bench.deadline = milliseconds(1);
+  bench.Run(6);
+  ASSERT_EQ(bench.sink.records.size(), 6U);
+  bench.ExpectInOrder();
+  for (const FrameRecord& record : bench.sink.records) {
+    EXPECT_EQ(record.status, FrameStatus::kDegraded);
+    EXPECT_EQ(record.detections.size(), 1U);
+    EXPECT_EQ(record.provenance[0], kNear);
+  }
+}
+
+TEST(RunStream, WithOneFrameInFlightNearAndFarNeverOverlap) {
+  Bench bench;
+  bench.options.max_in_flight = 1;
+  std::atomic<int> far_inside = 0;
+  std::atomic<bool> overlapped = false;
+  bench.link.on_send = [&] {
+    overlapped = overlapped || bench.detector.inside() > 0 || far_inside > 0;
+    ++far_inside;
+  };
+  bench.link.on_done = [&] {
+    overlapped = overlapped || bench.detector.inside() > 0;
+    --far_inside;
+  };
+  bench.detector.on_prepare = [&] { overlapped = overlapped || far_inside > 0; };
+  bench.Run(60);
+  ASSERT_EQ(bench.sink.records.size(), 60U);
+  EXPECT_EQ(bench.link.sizes.size(), 30U);
+  EXPECT_FALSE(overlapped);
 }
 
 TEST(RunStream, GivesAFrameWhoseNearModelFailedToTheFarOne) {

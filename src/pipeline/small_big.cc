@@ -64,10 +64,9 @@ Actions SmallBigPlanner::Step(const Event& event) {
   return actions;
 }
 
-// Step 1: the captured image goes to the small model.
+// Step 1: the captured image goes to the small model, unless the big one is to have it anyway.
 void SmallBigPlanner::On(const FrameArrived& event, Actions& actions) {
   FrameState& state = frames_[event.frame];
-  state.near_request = NextRequest();
   state.captured = event.captured;
   state.features = event.features;
   state.upload_bytes = event.upload_bytes;
@@ -76,9 +75,21 @@ void SmallBigPlanner::On(const FrameArrived& event, Actions& actions) {
   state.record.name = event.name;
   state.record.size = event.size;
   state.record.captured_at = event.captured_at;
-  frame_of_[state.near_request] = event.frame;
-  actions.push_back(
-      Infer{state.near_request, event.frame, kWholeFrame, WholeOf(event.size)});
+  if (options_.has_far && !discriminator_->needs_boxes() && Decide(state, {}, event.now)) {
+    state.stage = Stage::kWaitsForSlot;
+    waiting_.push_back(event.frame);
+    return;
+  }
+  AskNear(state, actions);
+}
+
+void SmallBigPlanner::AskNear(FrameState& state, Actions& actions) {
+  state.stage = Stage::kAsksNear;
+  state.near_asked = true;
+  state.near_request = NextRequest();
+  frame_of_[state.near_request] = state.record.frame;
+  actions.push_back(Infer{state.near_request, state.record.frame, kWholeFrame,
+                          WholeOf(state.record.size)});
 }
 
 void SmallBigPlanner::On(const FrameBroken& event, Actions& /*actions*/) {
@@ -119,7 +130,7 @@ void SmallBigPlanner::On(const ReplyArrived& event, Actions& actions) {
   }
 }
 
-void SmallBigPlanner::On(const TimerFired& event, Actions& /*actions*/) {
+void SmallBigPlanner::On(const TimerFired& event, Actions& actions) {
   bool missed = false;
   for (auto& [frame, state] : frames_) {
     if (state.stage != Stage::kUploaded || state.deadline > event.now) {
@@ -128,7 +139,8 @@ void SmallBigPlanner::On(const TimerFired& event, Actions& /*actions*/) {
     missed = true;
     frame_of_.erase(state.far_request);
     late_[state.far_request] = LateRequestOf(state);
-    Degrade(state, "deadline-exceeded: no far answer within " + Milliseconds(options_.deadline));
+    Degrade(state, "deadline-exceeded: no far answer within " + Milliseconds(options_.deadline),
+            actions);
   }
   if (missed) {
     NoteFailure("no answer within " + Milliseconds(options_.deadline), event.now);
@@ -148,47 +160,58 @@ void SmallBigPlanner::On(const LinkChanged& event, Actions& /*actions*/) {
   link_.round_trip = event.round_trip;
 }
 
-// Steps 2, 3, and 4 or 6: the preliminary result is judged; easy ends here, difficult is uploaded.
-void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, TimePoint now,
-                                     Actions& actions) {
-  state.near_ok = answer.ok();
-  state.record.answers.push_back(answer);
-
+bool SmallBigPlanner::Decide(FrameState& state, const Detections& raw, TimePoint now) {
+  const Evidence evidence{raw, state.record.size, state.features, HashText(state.record.name)};
+  const Gain gain = discriminator_->Judge(evidence, /*explain=*/true);
+  discriminator_->Watch(evidence);
   state.estimated = EstimatedCost(state);
+  const UploadChoice choice = policy_->Choose(gain, state.estimated, now);
+  Verdict verdict = NewVerdict(state);
+  verdict.score = gain.score;
+  verdict.threshold = choice.threshold;
+  verdict.upload_probability = choice.probability;
+  verdict.audit_probability = choice.audit_probability;
+  verdict.difficult = gain.difficult;
+  verdict.audit = choice.audit;
+  verdict.reason = gain.reason;
+  if (!choice.reason.empty()) {
+    verdict.reason += (verdict.reason.empty() ? "" : "; ") + choice.reason;
+  }
+  state.record.verdicts.push_back(std::move(verdict));
+  return choice.upload && !choice.audit;
+}
+
+Verdict SmallBigPlanner::NewVerdict(const FrameState& state) const {
   Verdict verdict;
   verdict.rect = WholeOf(state.record.size);
   verdict.discriminator = discriminator_->name() + " " + discriminator_->version();
   verdict.policy = policy_->name() + " " + policy_->version();
-  if (state.near_ok) {
-    const Evidence evidence{answer.detections, state.record.size, state.features,
-                            HashText(state.record.name)};
-    const Gain gain = discriminator_->Judge(evidence, /*explain=*/true);
-    discriminator_->Watch(evidence);
-    const UploadChoice choice = policy_->Choose(gain, state.estimated, now);
-    verdict.score = gain.score;
-    verdict.threshold = choice.threshold;
-    verdict.upload_probability = choice.probability;
-    verdict.audit_probability = choice.audit_probability;
-    verdict.difficult = gain.difficult;
-    verdict.uploaded = choice.upload;
-    verdict.audit = choice.audit;
-    verdict.reason = gain.reason;
-    if (!choice.reason.empty()) {
-      verdict.reason += (verdict.reason.empty() ? "" : "; ") + choice.reason;
-    }
-  } else {
+  return verdict;
+}
+
+// Steps 2, 3, and 4 or 6: the preliminary result is judged; easy ends here, difficult is uploaded.
+void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, TimePoint now,
+                                     Actions& actions) {
+  state.near_ok = answer.ok();
+  state.record.answers.insert(state.record.answers.begin(), answer);
+  if (!state.record.reason.empty()) {  // asked for after the far answer had failed
+    Degrade(state, std::string(state.record.reason), actions);
+    return;
+  }
+  bool wanted = !state.near_ok;
+  if (state.near_ok && state.record.verdicts.empty()) {
+    wanted = Decide(state, answer.detections, now);
+  } else if (!state.near_ok) {
+    Verdict verdict = NewVerdict(state);
     verdict.difficult = true;
-    verdict.uploaded = true;
     verdict.upload_probability = 1;
     verdict.reason = "the near model failed";
+    state.record.verdicts.assign(1, std::move(verdict));
     if (options_.has_far) {
+      state.estimated = EstimatedCost(state);
       policy_->Add(state.estimated, now);
     }
   }
-  const bool wanted = verdict.uploaded && !verdict.audit;
-  verdict.uploaded = false;  // until it is sent
-  state.record.verdicts.push_back(std::move(verdict));
-
   if (wanted && options_.has_far) {
     state.stage = Stage::kWaitsForSlot;
     waiting_.push_back(state.record.frame);
@@ -198,25 +221,25 @@ void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, Ti
       DispatchAudit(state, now, actions);
     }
   } else {
-    Degrade(state, "there is no far model");
+    Degrade(state, "there is no far model", actions);
   }
 }
 
 // Step 5: the output of the big model is the final result, fused with the small model's where that
 // is asked for. What the discriminator learns from is the big model's own answer.
 void SmallBigPlanner::TakeFarAnswer(FrameState& state, const Answer& answer, TimePoint now,
-                                    Actions& /*actions*/) {
+                                    Actions& actions) {
   state.record.answers.push_back(answer);
   ObserveCost(state.estimated, answer, now);
   if (!answer.ok()) {
     NoteFailure(answer.error_code + ": " + answer.error, now);
-    Degrade(state, answer.error_code + ": " + answer.error);
+    Degrade(state, answer.error_code + ": " + answer.error, actions);
     return;
   }
   NoteSuccess();
   if (state.near_ok) {
     ObserveFar(LateRequestOf(state), answer.detections);
-  } else {
+  } else if (state.near_asked) {
     state.record.status = FrameStatus::kDegraded;
     state.record.reason = "the near model failed: " + state.record.answers.front().error;
   }
@@ -289,7 +312,8 @@ void SmallBigPlanner::DispatchUploads(TimePoint now, Actions& actions) {
     if (LinkRests(now)) {
       Degrade(state, "the far node rests after " + std::to_string(link_.failures) +
                          " failure(s), next try in " + Milliseconds(link_.retry_at - now) +
-                         " (last: " + link_.last_error + ")");
+                         " (last: " + link_.last_error + ")",
+              actions);
       policy_->Withdraw(state.estimated, now);
       waiting_.pop_front();
       continue;
@@ -351,8 +375,12 @@ void SmallBigPlanner::NoteFailure(const std::string& what, TimePoint now) {
 
 void SmallBigPlanner::NoteSuccess() { link_.failures = 0; }
 
-void SmallBigPlanner::Degrade(FrameState& state, const std::string& reason) {
+void SmallBigPlanner::Degrade(FrameState& state, const std::string& reason, Actions& actions) {
   state.record.reason = reason;
+  if (!state.near_asked) {
+    AskNear(state, actions);
+    return;
+  }
   if (!state.near_ok) {
     state.record.status = FrameStatus::kFailed;
     state.record.reason = "the near model failed: " + state.record.answers.front().error +

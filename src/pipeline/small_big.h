@@ -42,6 +42,9 @@ Expected<void> Validate(const SmallBigPlannerOptions& options);
 /// one, whenever it comes, is an outcome by itself. Audits never wait and never take the place of an
 /// upload; they are sent only while the link is well.
 ///
+/// A discriminator that needs no boxes (cloud-only) is asked before the near model; what it finds
+/// difficult goes up at once, and the near model looks only where no far answer is to be had.
+///
 /// Beyond the paper: every frame ends exactly once and in order, whatever the far side does. A far
 /// answer that fails or misses its deadline leaves the near answer, marked degraded; the link then
 /// rests for a backoff that doubles with every failure, during which difficult images stay near; when
@@ -72,8 +75,10 @@ class SmallBigPlanner final : public Planner {
     PixelFeatures features;
     std::int64_t upload_bytes = 0;
     UploadCost estimated;  ///< as the policy was told
+    bool near_asked = false;
     bool near_ok = false;
-    FrameRecord record;  ///< answers[0] is the near one, once it has come
+    FrameRecord record;  ///< answers[0] is the near one, once it has come; a reason before the end
+                         ///< says why the far one is not waited for any more
   };
 
   /// A far answer that may still come for a frame that has ended without it.
@@ -107,6 +112,11 @@ class SmallBigPlanner final : public Planner {
   void On(const NodeChanged& event, Actions& actions);
   void On(const LinkChanged& event, Actions& actions);
 
+  void AskNear(FrameState& state, Actions& actions);
+  /// Judges a frame and writes its verdict; true when an upload is wanted.
+  bool Decide(FrameState& state, const Detections& raw, TimePoint now);
+  /// A verdict that names who judged and who decided, and nothing else yet.
+  Verdict NewVerdict(const FrameState& state) const;
   void TakeNearAnswer(FrameState& state, const Answer& answer, TimePoint now, Actions& actions);
   void TakeFarAnswer(FrameState& state, const Answer& answer, TimePoint now, Actions& actions);
   void TakeLateAnswer(const LateRequest& late, const Answer& answer, TimePoint now,
@@ -120,8 +130,9 @@ class SmallBigPlanner final : public Planner {
   /// Starts or lengthens the rest of the link; failures during a rest count once.
   void NoteFailure(const std::string& what, TimePoint now);
   void NoteSuccess();
-  /// Ends a frame with the near answer because the far one was wanted and is not to be had.
-  void Degrade(FrameState& state, const std::string& reason);
+  /// Ends a frame with the near answer because the far one was wanted and is not to be had; asks for
+  /// that answer where it was left out.
+  void Degrade(FrameState& state, const std::string& reason, Actions& actions);
   /// Ends a frame with these boxes, as far as their scores let them into the result.
   /// @param from  who found a box, by its place.
   template <typename LinkOf>

@@ -78,6 +78,41 @@ class AuditAll final : public UploadPolicy {
   Told* told_;
 };
 
+/// Sends everything to the far model without a look.
+class SendsAll final : public Discriminator {
+ public:
+  explicit SendsAll(int* observed = nullptr) : observed_(observed) {}
+  std::string name() const override { return "all"; }
+  std::string version() const override { return "1"; }
+  bool needs_boxes() const override { return false; }
+  double natural_threshold() const override { return 0.5; }
+  Gain Judge(const Evidence& /*evidence*/, bool /*explain*/) const override {
+    return {1, true, "all"};
+  }
+  void Observe(const Evidence& /*evidence*/, const GainOutcome& /*outcome*/) override {
+    if (observed_ != nullptr) {
+      ++*observed_;
+    }
+  }
+
+ private:
+  int* observed_;
+};
+
+/// Uploads what it is told to, whatever the gain.
+class Scripted final : public UploadPolicy {
+ public:
+  explicit Scripted(bool upload) : upload_(upload) {}
+  std::string name() const override { return "scripted"; }
+  std::string version() const override { return "1"; }
+  UploadChoice Choose(const Gain&, const UploadCost&, TimePoint) override {
+    return {upload_, 0, upload_ ? 1.0 : 0.0};
+  }
+
+ private:
+  bool upload_;
+};
+
 Detections Boxes(int count, float score = 0.9F) {
   Detections boxes;
   for (int i = 0; i < count; ++i) {
@@ -90,6 +125,9 @@ Detections Boxes(int count, float score = 0.9F) {
 /// The world around a planner, moved by hand: keeps what was asked for and what was emitted.
 class World {
  public:
+  World(SmallBigPlannerOptions options, std::unique_ptr<Discriminator> discriminator,
+        std::unique_ptr<UploadPolicy> policy = std::make_unique<ThresholdPolicy>())
+      : planner(options, std::move(discriminator), std::move(policy)) {}
   explicit World(SmallBigPlannerOptions options = {}, int* observed = nullptr,
                  Detections* taught = nullptr)
       : planner(options, std::make_unique<CountDiscriminator>(observed, taught),
@@ -145,6 +183,7 @@ class World {
     Arrive(frame);
     NearFinds(frame, count);
   }
+  bool AskedNear(std::uint64_t frame) const { return infers.contains(FrameId{frame}); }
   bool Sent(std::uint64_t frame) const { return sends.contains(FrameId{frame}); }
 
   CountDiscriminator* judge = nullptr;
@@ -161,6 +200,105 @@ class World {
       : judge(discriminator.get()),
         planner(options, std::move(discriminator), std::make_unique<AuditAll>(told)) {}
 };
+
+TEST(SmallBig, WithoutNeedOfBoxesAnImageGoesUpWithoutTheNearModel) {
+  int observed = 0;
+  World world({}, std::make_unique<SendsAll>(&observed));
+  world.Arrive(0);
+  EXPECT_FALSE(world.AskedNear(0));
+  ASSERT_TRUE(world.Sent(0));
+  world.FarFinds(0, 3);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  const FrameRecord& record = world.emitted[0];
+  EXPECT_EQ(record.status, FrameStatus::kOk);
+  EXPECT_EQ(record.reason, "");
+  EXPECT_EQ(record.detections.size(), 3U);
+  EXPECT_THAT(record.provenance, ElementsAre(LinkId{1}, LinkId{1}, LinkId{1}));
+  EXPECT_EQ(record.answers.size(), 1U);
+  ASSERT_EQ(record.verdicts.size(), 1U);
+  EXPECT_TRUE(record.verdicts[0].uploaded);
+  EXPECT_EQ(record.verdicts[0].upload_probability, 1);
+  EXPECT_EQ(record.verdicts[0].discriminator, "all 1");
+  EXPECT_EQ(observed, 0);  // there is no near answer to learn from
+}
+
+TEST(SmallBig, AsksTheNearModelThatWasLeftOutWhenTheFarAnswerFails) {
+  World world({.max_uploads = 1}, std::make_unique<SendsAll>());
+  world.Arrive(0);
+  world.Arrive(1);  // waits for the one slot
+  EXPECT_FALSE(world.Sent(1));
+  world.FarFails(0);  // and now the link rests
+  EXPECT_TRUE(world.AskedNear(0));
+  EXPECT_TRUE(world.AskedNear(1));
+  EXPECT_THAT(world.emitted, IsEmpty());
+  world.NearFinds(1, 1);
+  world.NearFinds(0, 2);
+  ASSERT_EQ(world.emitted.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const FrameRecord& record = world.emitted[i];
+    EXPECT_EQ(record.status, FrameStatus::kDegraded);
+    EXPECT_EQ(record.detections.size(), 2U - i);
+    EXPECT_EQ(record.answers[0].node, "near");
+    EXPECT_EQ(record.answers.size(), i == 0 ? 2U : 1U);  // the near one, then the failure
+    EXPECT_EQ(record.verdicts.size(), 1U);
+    EXPECT_EQ(record.verdicts[0].uploaded, i == 0);
+  }
+  EXPECT_THAT(world.emitted[0].reason, HasSubstr("connection refused"));
+  EXPECT_THAT(world.emitted[1].reason, HasSubstr("rests"));
+}
+
+TEST(SmallBig, AsksTheNearModelThatWasLeftOutWhenTheFarAnswerIsLate) {
+  int observed = 0;
+  World world({.deadline = seconds(1)}, std::make_unique<SendsAll>(&observed));
+  world.Arrive(0);
+  world.now += seconds(1);
+  world.Step(TimerFired{world.now});
+  ASSERT_TRUE(world.AskedNear(0));
+  world.FarFinds(0, 5);  // late, and the near model is at work already
+  world.NearFinds(0, 1);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_EQ(world.emitted[0].status, FrameStatus::kDegraded);
+  EXPECT_EQ(world.emitted[0].detections.size(), 1U);
+  EXPECT_EQ(world.outcomes.size(), 1U);
+  EXPECT_EQ(observed, 0);
+}
+
+TEST(SmallBig, FailsAnImageThatNeitherTheFarNorThenTheNearModelAnswers) {
+  World world({}, std::make_unique<SendsAll>());
+  world.Arrive(0);
+  world.FarFails(0);
+  world.NearFails(0);
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_EQ(world.emitted[0].status, FrameStatus::kFailed);
+  EXPECT_THAT(world.emitted[0].reason, HasSubstr("boom"));
+  EXPECT_THAT(world.emitted[0].reason, HasSubstr("connection refused"));
+  EXPECT_EQ(world.emitted[0].verdicts.size(), 1U);
+}
+
+TEST(SmallBig, WithoutNeedOfBoxesTheNearModelLooksWhereNothingGoesUp) {
+  {
+    World no_far({.has_far = false}, std::make_unique<SendsAll>());
+    no_far.Take(0, 2);
+    ASSERT_EQ(no_far.emitted.size(), 1U);
+    EXPECT_EQ(no_far.emitted[0].detections.size(), 2U);
+    EXPECT_EQ(no_far.emitted[0].status, FrameStatus::kOk);
+    EXPECT_TRUE(no_far.emitted[0].verdicts[0].difficult);
+  }
+  World kept({}, std::make_unique<SendsAll>(), std::make_unique<Scripted>(false));
+  kept.Take(0, 2);
+  ASSERT_EQ(kept.emitted.size(), 1U);
+  EXPECT_EQ(kept.emitted[0].status, FrameStatus::kOk);
+  EXPECT_EQ(kept.emitted[0].detections.size(), 2U);
+  EXPECT_EQ(kept.emitted[0].verdicts.size(), 1U);
+  EXPECT_FALSE(kept.Sent(0));
+  kept.Arrive(1);
+  kept.NearFails(1);  // then the far one is to have it
+  ASSERT_TRUE(kept.Sent(1));
+  kept.FarFinds(1, 1);
+  ASSERT_EQ(kept.emitted.size(), 2U);
+  EXPECT_EQ(kept.emitted[1].status, FrameStatus::kDegraded);
+  EXPECT_EQ(kept.emitted[1].verdicts.size(), 1U);
+}
 
 TEST(SmallBig, AnEasyImageKeepsTheNearAnswerAndSendsNothing) {
   World world;

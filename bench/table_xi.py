@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+"""The paper's Table XI, live: edge-only, cloud-only and ours over a link, total time measured.
+
+    table_xi.py [--nearfar build/nearfar] [--link "up=20Mbit/s down=20Mbit/s delay=5ms"]
+                [--near-size 320x320] [--discriminator smallbig] [--photos 100] [--rounds 3] ...
+
+Starts `nearfar node` with the big model (one engine thread, one call at a time) on one core and lets
+`nearfar run` go over the photos on another, three ways: edge-only (no far model), cloud-only (no near
+model as long as the far one answers) and ours (near, then the difficult ones far). Each round runs all
+of them, serially (one photo at a time, as the paper: --in-flight 1) and pipelined (run's defaults), in
+an order that turns from round to round, so that what else the machine does meets all alike. Loading of
+models is not counted; reading and decoding of the photos is.
+
+The discriminator is fitted by `nearfar calibrate` on the photos that are not run (drawn by --seed) from
+recordings of both models, which are made first; its upload threshold is the one that uploads the share
+--upload there. A discriminator FILE is taken as it is.
+
+Data: the helmet photos and models of the bundle, unless named otherwise. Traces stay in --work, for
+`nearfar eval --truth WORK/truth --image-set judge --trace ...`.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUNDLE = pathlib.Path(os.environ.get("NEARFAR_ASSETS", ROOT.parent / "shared/assets"))
+WAYS = ["edge-only", "cloud-only", "ours"]
+MODES = ["serial", "pipelined"]
+
+
+def say(text):
+    print(f"table_xi: {text}", file=sys.stderr, flush=True)
+
+
+def check(command, **options):
+    """Runs a program that must succeed; its stdout."""
+    done = subprocess.run([str(word) for word in command], text=True, capture_output=True, **options)
+    if done.returncode != 0:
+        sys.exit(f"table_xi: {' '.join(map(str, command))}\n{done.stderr}")
+    return done.stdout
+
+
+def pinned(core):
+    """Words before a command that hold it to one core."""
+    return [] if core < 0 else ["taskset", "-c", str(core)]
+
+
+def write_truth(folder, truth, corners_from, parts):
+    """A VOC folder with the same annotations and the named parts of the photos."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "ImageSets/Main").mkdir(parents=True)
+    for name, ids in parts.items():
+        (folder / f"ImageSets/Main/{name}.txt").write_text("".join(f"{i}\n" for i in ids))
+    if corners_from == 1:
+        (folder / "Annotations").symlink_to((truth / "Annotations").resolve())
+        return
+    (folder / "Annotations").mkdir()
+    shift = re.compile(r"(<[xy]m(?:in|ax)>)\s*([0-9.]+)\s*(?=<)")
+    for file in (truth / "Annotations").glob("*.xml"):
+        text = shift.sub(lambda m: f"{m[1]}{float(m[2]) + 1:g}", file.read_text())
+        (folder / "Annotations" / file.name).write_text(text)
+
+
+class Node:
+    """`nearfar node` with the far model, for as long as the `with` lasts."""
+
+    def __init__(self, options):
+        self.command = [*options.node_prefix.split(), *pinned(options.far_core), options.nearfar, "node",
+                        "--models", options.far, "--threads", "1", "--callers", "1",
+                        "--address", options.far_address, "--port", "0", "--json"]
+        for setting in options.far_set:
+            self.command += ["--set", setting]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(list(map(str, self.command)), stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"table_xi: the node did not start: {' '.join(map(str, self.command))}")
+        self.port = json.loads(line)["port"]
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+
+def run(options, node, way, mode, photos, trace):
+    """One pass over the photos; run's summary."""
+    (options.work / "photos.txt").write_text("".join(f"{photo}\n" for photo in photos))
+    command = [*pinned(options.near_core), options.nearfar, "run", options.work / "photos.txt",
+               "--near", options.near, "--near-set", f"input.size={options.near_size}",
+               "--classes", options.classes, "--trace", trace, "--json"]
+    if way == "edge-only":
+        command += ["--discriminator", "edge-only"]
+    else:
+        command += ["--far", f"{options.far_address}:{node.port}", "--deadline", "60s",
+                    "--discriminator", "cloud-only" if way == "cloud-only" else options.judge]
+        if options.link != "none":
+            command += ["--link-model", options.link]
+    if mode == "serial":
+        command += ["--in-flight", "1"]
+    summary = json.loads(check(command))
+    if summary["ok"] != len(photos):
+        sys.exit(f"table_xi: {way}, {mode}: {len(photos) - summary['ok']} photos are not ok, see {trace}")
+    return summary
+
+
+def calibrate(options, truth):
+    """The discriminator file, fitted on the part `fit`."""
+    recordings = {}
+    for side, model, settings in [("near", options.near, [f"input.size={options.near_size}"]),
+                                  ("far", options.far, options.far_set)]:
+        given = getattr(options, f"{side}_recording")
+        recordings[side] = given or options.work / f"{side}-{options.near_size if side == 'near' else 'far'}.rec"
+        if not given:
+            command = [options.nearfar, "record", options.photo_folder, "-m", model, "-o", recordings[side]]
+            for setting in settings:
+                command += ["--set", setting]
+            check(command)
+    ids = set((truth / "ImageSets/Main/fit.txt").read_text().split())
+    for side in recordings:
+        part = options.work / f"fit-{side}.rec"
+        keep_images(recordings[side], part, ids)
+        recordings[side] = part
+    file = options.work / "discriminator.json"
+    command = [options.nearfar, "calibrate", "--near", recordings["near"], "--far", recordings["far"],
+               "--classes", options.classes, "--discriminator", options.discriminator,
+               "--upload", options.upload, "-o", file]
+    for word in options.param:
+        command += ["--param", word]
+    if options.fit_to_truth:
+        command += ["--truth", truth, "--image-set", "fit"]
+    say(check(command).strip().replace("\n", "\n          "))
+    return file
+
+
+def keep_images(source, part, ids):
+    """A recording of these images alone: its head, then a line an image."""
+    head, *lines = pathlib.Path(source).read_text().splitlines(keepends=True)
+    kept = [line for line in lines if pathlib.Path(json.loads(line)["name"]).stem in ids]
+    part.write_text(head + "".join(kept))
+
+
+def main():
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = words.add_argument
+    add("--nearfar", type=pathlib.Path, default=ROOT / "build/nearfar")
+    add("--truth", type=pathlib.Path, default=BUNDLE / "helmet", help="VOC folder")
+    add("--classes", default="helmet")
+    add("--corners-from", type=int, choices=[0, 1], default=1, help="how the truth counts px")
+    add("--near", type=pathlib.Path, default=BUNDLE / "weights/helmet_yolov8n_rawheads_fp16w.onnx")
+    add("--near-size", default="320x320")
+    add("--far", type=pathlib.Path, default=BUNDLE / "weights/helmet_yolov5s_rawheads_fp16w.onnx")
+    add("--far-set", action="append", default=[], help="setting over the far model's config.pbtxt")
+    add("--link", default="up=20Mbit/s down=20Mbit/s delay=5ms", help="`none`: none is modelled")
+    add("--discriminator", default="smallbig", help="a name, fitted here, or a file")
+    add("--param", action="append", default=[], help="of the discriminator, kept at calibration")
+    add("--upload", type=float, default=0.5)
+    add("--fit-to-truth", action="store_true", help="calibrate against the annotations")
+    add("--near-recording", type=pathlib.Path)
+    add("--far-recording", type=pathlib.Path)
+    add("--photos", type=int, default=100, help="how many are run")
+    add("--rounds", type=int, default=3)
+    add("--seed", type=int, default=1)
+    add("--modes", nargs="+", choices=MODES, default=MODES)
+    add("--near-core", type=int, default=0, help="-1: any")
+    add("--far-core", type=int, default=1, help="-1: any")
+    add("--far-address", default="127.0.0.1")
+    add("--node-prefix", default="", help="words before the node's command, as `ip netns exec NAME`")
+    add("--work", type=pathlib.Path, help="folder for recordings, traces, results")
+    add("--json", action="store_true")
+    options = words.parse_args()
+    if not (options.truth.exists() and options.near.exists() and options.far.exists()):
+        print(f"left out: no bundle of real photos and weights at {BUNDLE}")
+        return
+    options.work = options.work or pathlib.Path(tempfile.mkdtemp(prefix="table_xi_"))
+    options.work.mkdir(parents=True, exist_ok=True)
+    options.photo_folder = options.truth / "JPEGImages"
+
+    photos = sorted(options.photo_folder.glob("*.jpg"))
+    random.Random(options.seed).shuffle(photos)
+    judged = photos[:options.photos]
+    fit = photos[options.photos:]
+    truth = options.work / "truth"
+    write_truth(truth, options.truth, options.corners_from,
+                {"judge": [p.stem for p in judged], "fit": [p.stem for p in fit]})
+    if pathlib.Path(options.discriminator).is_file():
+        options.judge = options.discriminator
+    else:
+        if not fit:
+            sys.exit("table_xi: --photos leaves none to calibrate on; run fewer or give a discriminator file")
+        options.judge = calibrate(options, truth)
+
+    seconds = {(way, mode): [] for way in WAYS for mode in options.modes}
+    summaries = {}
+    load = [os.getloadavg()[0]]
+    with Node(options) as node:
+        run(options, node, "cloud-only", "serial", judged[:3], options.work / "warm.jsonl")
+        for turn in range(options.rounds):
+            for mode in options.modes:
+                for way in WAYS[turn % 3:] + WAYS[:turn % 3]:
+                    trace = options.work / f"{way}-{mode}.jsonl"
+                    summary = run(options, node, way, mode, judged, trace)
+                    seconds[way, mode].append(summary["elapsed_s"])
+                    summaries[way, mode] = summary
+                say(f"round {turn + 1}, {mode}: " +
+                    ", ".join(f"{way} {seconds[way, mode][-1]:.2f} s" for way in WAYS))
+            load.append(os.getloadavg()[0])
+
+    traces = {way: options.work / f"{way}-{options.modes[0]}.jsonl" for way in WAYS}
+    rows = {way: json.loads(check([options.nearfar, "eval", "--truth", truth, "--image-set", "judge", "--classes",
+                                   options.classes, "--trace", trace, "--json"]))["rows"][0]
+            for way, trace in traces.items()}
+
+    p50 = {key: statistics.median(values) for key, values in seconds.items()}
+    ratio = {key: statistics.median(a / b for a, b in zip(values, seconds["cloud-only", key[1]]))
+             for key, values in seconds.items()}
+    table = [["", *WAYS]]
+    of = lambda name, form: [form(rows[way][name]) for way in WAYS]
+    table.append(["mAP (%)", *of("map_voc07", lambda v: f"{100 * v:.2f}")])
+    table.append(["objects found (of the truth)", *of("objects_found", str)])
+    table.append(["objects counted (the paper's)", *of("objects_counted", str)])
+    for mode in options.modes:
+        spread = lambda way: f"{p50[way, mode]:.2f} [{min(seconds[way, mode]):.2f}, {max(seconds[way, mode]):.2f}]"
+        table.append([f"total time, {mode} (s)", *map(spread, WAYS)])
+        table.append(["  of cloud-only's, by rounds", *(f"{ratio[way, mode]:.3f}" for way in WAYS)])
+    first = options.modes[0]
+    table.append(["upload ratio (%)", *(f"{100 * summaries[way, first]['uploaded'] / len(judged):.2f}" for way in WAYS)])
+    table.append(["sent (MB)", *(f"{summaries[way, first]['bytes_up'] / 2**20:.2f}" for way in WAYS)])
+    widths = [max(len(row[i]) for row in table) for i in range(4)]
+    found = {way: rows[way]["objects_found"] for way in WAYS}
+    lines = ["  ".join(cell.ljust(widths[i]) if i == 0 else cell.rjust(widths[i]) for i, cell in enumerate(row))
+             for row in table]
+    lines.append("")
+    lines.append(f"{len(judged)} photos (seed {options.seed}), {options.rounds} rounds, p50 [least, most]; "
+                 f"link {options.link}; near {options.near.stem} at {options.near_size}, far {options.far.stem}; "
+                 f"{options.discriminator} {' '.join(options.param)} fitted on {len(fit)} other photos"
+                 f"{' and their truth' if options.fit_to_truth else ''}; corners from {options.corners_from}")
+    share = found["ours"] / max(1, found["cloud-only"])
+    counted = rows["ours"]["objects_counted"] / max(1, rows["cloud-only"]["objects_counted"])
+    lines.append(f"ours: {100 * share:.1f} % of cloud-only's objects found, {100 * counted:.1f} % of those counted; "
+                 f"load average before and after the rounds: {', '.join(f'{value:.1f}' for value in load)}")
+    text = "\n".join(lines)
+    (options.work / "table.txt").write_text(text + "\n")
+    result = {"seconds": {f"{way} {mode}": values for (way, mode), values in seconds.items()},
+              "ratio": {f"{way} {mode}": value for (way, mode), value in ratio.items()},
+              "rows": rows, "load": load, "traces": {way: str(trace) for way, trace in traces.items()}, "link": options.link}
+    (options.work / "table.json").write_text(json.dumps(result) + "\n")
+    print(json.dumps(result) if options.json else text)
+    say(f"traces are in {options.work}")
+
+
+if __name__ == "__main__":
+    main()
