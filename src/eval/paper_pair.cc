@@ -216,7 +216,8 @@ Expected<PaperPair> PaperPair::Make(const Recording& near, const Recording& far,
   pair.images_ = set->images;
   pair.near_ = set->detections[0];
   pair.far_ = set->detections[1];
-  pair.remarks_ = set->remarks;
+  pair.remarks_ = options.remarks;
+  pair.remarks_.insert(pair.remarks_.end(), set->remarks.begin(), set->remarks.end());
   for (const TruthImage& image : pair.images_) {
     pair.objects_ += std::count_if(image.objects.begin(), image.objects.end(),
                                    [](const TruthObject& o) { return !o.difficult && !o.crowd; });

@@ -30,6 +30,7 @@ struct PaperPairOptions {
   std::vector<std::string> classes;  ///< that count, any spelling; empty: all of the truth's
   bool models_as_paper = false;      ///< the user says that these are the paper's models
   bool images_as_paper = false;      ///< and these its images
+  std::vector<std::string> remarks;  ///< what the reader of the truth said, to stand by the rows
 
   friend bool operator==(const PaperPairOptions&, const PaperPairOptions&) = default;
 };
