@@ -49,7 +49,8 @@ std::vector<Row> Rows(const FilledTable& table) {
       row.push_back(Cell(table, line, c));
     }
     const bool said = line.row == row_above && line.remark == remark_above;
-    row.insert(row.end(), {Mark(line), said ? "" : line.remark});
+    const std::string note = line.whose == "paper" && !line.remark.empty() ? "note: " : "";
+    row.insert(row.end(), {Mark(line), said ? "" : note + line.remark});
     rows.push_back(std::move(row));
     row_above = line.row;
     remark_above = line.remark;
@@ -67,7 +68,9 @@ constexpr const char* kLegend =
     "the "
     "paper's row. mAP: VOC07, 11 points, IoU 0.5. Objects: boxes scored > 0.5, right or wrong, as "
     "the "
-    "paper counts; true objects: annotated ones that such a box finds. -: not known.";
+    "paper counts; true objects: annotated ones that such a box finds. (Columns in parentheses) "
+    "are not "
+    "printed by the paper but recomputed from its rows. -: not known.";
 
 std::string Csv(const Row& row) {
   std::string line;

@@ -28,10 +28,6 @@ std::string TitleOf(const Recording& recording, const char* fallback) {
   return recording.model.name.empty() ? fallback : recording.model.name;
 }
 
-double Seconds(const std::vector<Duration>& times) {
-  return ToMilliseconds(std::accumulate(times.begin(), times.end(), Duration{})) / 1000;
-}
-
 /// What the fit and Table I's labels are made from. Objects that VOC marks difficult and crowds do
 /// not count, as in `nearfar calibrate`.
 std::vector<LabelledImage> Labelled(const Recording& near, const AlignedSet& set) {
@@ -52,6 +48,13 @@ std::vector<LabelledImage> Labelled(const Recording& near, const AlignedSet& set
     images.push_back(std::move(image));
   }
   return images;
+}
+
+void Add(const BinaryMetrics& part, BinaryMetrics& sum) {
+  sum.true_positives += part.true_positives;
+  sum.false_positives += part.false_positives;
+  sum.true_negatives += part.true_negatives;
+  sum.false_negatives += part.false_negatives;
 }
 
 std::size_t BoxesIn(const std::vector<Detections>& images) {
@@ -82,7 +85,21 @@ PaperAnswer PaperPair::Answer(const std::vector<Detections>& boxes,
 }
 
 PaperAnswer PaperPair::Cascade(const std::vector<bool>& uploaded) const {
-  return Answer(ComposeCascade(near_, far_, uploaded), uploaded);
+  PaperAnswer answer = Answer(ComposeCascade(near_, far_, uploaded), uploaded);
+  answer.seconds = Seconds(true, uploaded);
+  return answer;
+}
+
+/// Service times one after the other; absent as soon as one of them was not recorded.
+std::optional<double> PaperPair::Seconds(bool with_near, const std::vector<bool>& with_far) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < with_far.size(); ++i) {
+    if ((with_near && near_ms_[i] < 0) || (with_far[i] && far_ms_[i] < 0)) {
+      return std::nullopt;
+    }
+    sum += (with_near ? near_ms_[i] : 0) + (with_far[i] ? far_ms_[i] : 0);
+  }
+  return sum / 1000;
 }
 
 std::vector<int> PaperPair::Folds() const {
@@ -126,8 +143,25 @@ Expected<void> PaperPair::FitAndJudge(const Recording& near, const AlignedSet& s
       return tl::unexpected(fit.error());
     }
     thresholds_.push_back(fit->threshold);
+    const Expected<CountAreaFit> refit =
+        FitCountAndArea(others, {.score_floor = near.model.score_floor});
+    if (!refit) {
+      return tl::unexpected(refit.error());
+    }
+    refits_.push_back(*refit);
+    const SmallBigOptions refitted{.score_threshold = fit->threshold,
+                                   .count_threshold = refit->count_threshold,
+                                   .area_threshold = refit->area_threshold};
+    const SmallBig refitted_rule(refitted);
     for (std::size_t i = 0; i < labelled.size(); ++i) {
-      difficult_[i] = folds[i] == fold ? judged->gains[i] > fit->threshold : difficult_[i];
+      if (folds[i] != fold) {
+        continue;
+      }
+      difficult_[i] = judged->gains[i] > fit->threshold;
+      Add(MeasureOnTrueFeatures({&labelled[i], 1}, refitted), refitted_on_true_features_);
+      refitted_on_estimates_.Add(
+          IsDifficult(labelled[i]),
+          refitted_rule.Judge(labelled[i].evidence(), false).score > fit->threshold);
     }
   }
   for (std::size_t i = 0; i < labelled.size(); ++i) {
@@ -154,17 +188,6 @@ void PaperPair::RankBaselines(const Recording& near, const AlignedSet& set) {
       remarks_.push_back(judged.error().message);
     }
   }
-}
-
-void PaperPair::Time(const Recording& near, const Recording& far, const AlignedSet& set) {
-  const auto take = [](const Costs& costs, PaperAnswer& answer) {
-    if (!costs.latencies.empty()) {
-      answer.seconds = Seconds(costs.latencies);
-    }
-  };
-  take(RecordedCosts(near, set.position[0]), small_);
-  take(RecordedCosts(far, set.position[1]), big_);
-  take(RecordedCosts(near, set.position[0], far, set.position[1], difficult_), ours_);
 }
 
 void PaperPair::RemarkOddities(const Recording& near, const Recording& far) {
@@ -226,10 +249,16 @@ Expected<PaperPair> PaperPair::Make(const Recording& near, const Recording& far,
     return tl::unexpected(judged.error());
   }
   pair.RankBaselines(near, *set);
-  pair.small_ = pair.Answer(pair.near_, std::vector<bool>(pair.images_.size(), false));
-  pair.big_ = pair.Answer(pair.far_, std::vector<bool>(pair.images_.size(), true));
+  for (std::size_t i = 0; i < pair.images_.size(); ++i) {
+    pair.near_ms_.push_back(near.frames[set->position[0][i]].service_ms);
+    pair.far_ms_.push_back(far.frames[set->position[1][i]].service_ms);
+  }
+  const std::vector<bool> none(pair.images_.size(), false);
+  const std::vector<bool> all(pair.images_.size(), true);
+  pair.small_ = pair.Cascade(none);
+  pair.big_ = pair.Answer(pair.far_, all);
+  pair.big_.seconds = pair.Seconds(false, all);
   pair.ours_ = pair.Cascade(pair.difficult_);
-  pair.Time(near, far, *set);
   pair.RemarkOddities(near, far);
   return pair;
 }

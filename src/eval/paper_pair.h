@@ -85,6 +85,12 @@ class PaperPair {
   /// Table I: the three steps on true counts and areas, and on estimates.
   const BinaryMetrics& on_true_features() const { return on_true_features_; }
   const BinaryMetrics& on_estimates() const { return on_estimates_; }
+  /// The same with count and area thresholds that are fitted, too, as the paper does: on the true
+  /// features of the images of the other folds.
+  const BinaryMetrics& refitted_on_true_features() const { return refitted_on_true_features_; }
+  const BinaryMetrics& refitted_on_estimates() const { return refitted_on_estimates_; }
+  /// The fitted thresholds of the folds, in their order.
+  const std::vector<CountAreaFit>& refits() const { return refits_; }
 
   /// Puts measured runs in the place of what the recordings say of Table XI: the final boxes, the
   /// uploads, and the time from the first picture taken to the last result.
@@ -100,10 +106,10 @@ class PaperPair {
 
   PaperAnswer Answer(const std::vector<Detections>& boxes, const std::vector<bool>& uploaded) const;
   PaperAnswer Cascade(const std::vector<bool>& uploaded) const;
+  std::optional<double> Seconds(bool with_near, const std::vector<bool>& with_far) const;
   std::vector<int> Folds() const;
   Expected<void> FitAndJudge(const Recording& near, const AlignedSet& set);
   void RankBaselines(const Recording& near, const AlignedSet& set);
-  void Time(const Recording& near, const Recording& far, const AlignedSet& set);
   void RemarkOddities(const Recording& near, const Recording& far);
 
   PaperPairOptions options_;
@@ -112,6 +118,7 @@ class PaperPair {
   LabelSpace classes_;
   std::vector<TruthImage> images_;
   std::vector<Detections> near_, far_;
+  std::vector<double> near_ms_, far_ms_;  ///< service times; < 0: not recorded
   std::int64_t objects_ = 0;
   std::vector<double> thresholds_;                                 ///< by fold
   std::vector<bool> difficult_;                                    ///< the rule's verdicts
@@ -120,6 +127,8 @@ class PaperPair {
   mutable std::map<std::pair<std::string, double>, PaperAnswer> at_;  ///< what was asked before
   PaperAnswer small_, big_, ours_;
   BinaryMetrics on_true_features_, on_estimates_;
+  BinaryMetrics refitted_on_true_features_, refitted_on_estimates_;
+  std::vector<CountAreaFit> refits_;
   std::map<PaperColumn, PaperAnswer> runs_;
   std::vector<std::string> remarks_;
 };

@@ -41,6 +41,7 @@ enum class PaperColumn {
   kBigMap,
   kSmallMap,
   kEndMap,
+  kEndOfBigMap,  ///< end to end in % of the big model's; not printed, recomputed from the row
   kUploadRatio,
   kBigObjects,
   kSmallObjects,

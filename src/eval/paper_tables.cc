@@ -75,6 +75,11 @@ Values ValuesOf(const PaperTable& table, const PaperPair& pair, const Ends& ends
       case PaperColumn::kEndMap:
         value = Percent(ends.ours.map);
         break;
+      case PaperColumn::kEndOfBigMap:
+        if (ends.ours.map && pair.big().map && *pair.big().map > 0) {
+          value = 100 * *ends.ours.map / *pair.big().map;
+        }
+        break;
       case PaperColumn::kUploadRatio:
         value = Percent(ends.ours.upload_ratio);
         break;
@@ -123,6 +128,10 @@ std::optional<PaperAnswer> Baseline(const PaperTable& table, const PaperPair& pa
   return *answer;
 }
 
+std::string AtThePapers(double ratio) {
+  return "ours at the paper's " + Fixed(100 * ratio, 2) + " %";
+}
+
 /// The share of the images that the paper's baselines upload.
 constexpr double kBaselineShare = .5;
 
@@ -142,7 +151,7 @@ void AddDataLines(const PaperTable& table, const PaperRow& row, std::size_t inde
   }
   ways.push_back(std::move(own));
   if (const auto ratio = PaperUploadRatio(table, row)) {
-    Way there{"ours at the paper's " + Fixed(100 * *ratio, 2) + " %", {}, Differs(pair)};
+    Way there{AtThePapers(*ratio), {}, Differs(pair)};
     there.ends.ours = pair.At("smallbig", *ratio).value();
     std::string said;  // once is enough
     there.ends.baseline = Baseline(table, pair, *ratio, said);
@@ -177,36 +186,61 @@ void AddVerdictLines(const PaperRow& row, std::size_t index, const PaperPair& pa
   remark += std::to_string(metrics.true_positives + metrics.false_negatives) + " of " +
             std::to_string(metrics.images()) + " difficult";
   lines.push_back({std::string(row.name), "ours", index, MetricValues(metrics), remark});
+  std::string refits;
+  for (const CountAreaFit& refit : pair.refits()) {
+    refits += (refits.empty() ? "" : ", ") + std::to_string(refit.count_threshold) + " and " +
+              ShortNumber(refit.area_threshold);
+  }
+  lines.push_back(
+      {std::string(row.name), "ours, all thresholds fitted", index,
+       MetricValues(on_truth ? pair.refitted_on_true_features() : pair.refitted_on_estimates()),
+       "count and area " + refits + ", each on the other images' true ones"});
 }
 
 void AddRealWorldLines(const PaperTable& table, const PaperRow& row, std::size_t index,
                        const PaperPair& pair, std::vector<PaperLine>& lines) {
-  const auto line = [&](std::string whose,
-                        const std::function<std::optional<double>(const PaperAnswer&)>& read) {
+  using Read = std::function<std::optional<double>(const PaperAnswer&)>;
+  const auto line = [&](std::string whose, const Read& read) {
     PaperLine made{std::string(row.name), std::move(whose), index, {}, Differs(pair)};
     for (const PaperColumn column : table.columns) {
       made.values.push_back(read(pair.RealWorld(column)));
     }
     return made;
   };
+  // The edge and the cloud alone do not hang on the ratio: ours only, from the recordings.
+  const double ratio = PaperUploadRatio(table, row).value();
+  const PaperAnswer there = pair.At("smallbig", ratio).value();
+  const auto at_ratio = [&](const std::string& counted, const Read& read) {
+    PaperLine made{std::string(row.name), AtThePapers(ratio) + counted, index, {}, Differs(pair)};
+    made.values.assign(table.columns.size(), std::nullopt);
+    made.values.back() = read(there);
+    return made;
+  };
+  const Read map = [](const PaperAnswer& a) { return Percent(a.map); };
+  const Read counted = [](const PaperAnswer& a) {
+    return std::optional(static_cast<double>(a.counted));
+  };
+  const Read found = [](const PaperAnswer& a) {
+    return std::optional(static_cast<double>(a.found));
+  };
+  const Read seconds = [](const PaperAnswer& a) { return a.seconds; };
   const bool any_run = std::any_of(table.columns.begin(), table.columns.end(),
                                    [&](PaperColumn column) { return pair.IsRun(column); });
   const bool all_run = std::all_of(table.columns.begin(), table.columns.end(),
                                    [&](PaperColumn column) { return pair.IsRun(column); });
   switch (row.kind) {
     case PaperRowKind::kMap:
-      lines.push_back(line("ours", [](const PaperAnswer& a) { return Percent(a.map); }));
+      lines.push_back(line("ours", map));
+      lines.push_back(at_ratio("", map));
       break;
     case PaperRowKind::kObjects:
-      lines.push_back(line("ours", [](const PaperAnswer& a) {
-        return std::optional(static_cast<double>(a.counted));
-      }));
-      lines.push_back(line("ours, true objects", [](const PaperAnswer& a) {
-        return std::optional(static_cast<double>(a.found));
-      }));
+      lines.push_back(line("ours", counted));
+      lines.push_back(line("ours, true objects", found));
+      lines.push_back(at_ratio("", counted));
+      lines.push_back(at_ratio(", true objects", found));
       break;
     case PaperRowKind::kSeconds: {
-      PaperLine made = line("ours", [](const PaperAnswer& a) { return a.seconds; });
+      PaperLine made = line("ours", seconds);
       const bool known = std::any_of(made.values.begin(), made.values.end(),
                                      [](const auto& value) { return value.has_value(); });
       if (!known) {
@@ -218,6 +252,11 @@ void AddRealWorldLines(const PaperTable& table, const PaperRow& row, std::size_t
                        "service times of the recordings, one image after the other, without a link";
       }
       lines.push_back(std::move(made));
+      lines.push_back(at_ratio("", seconds));
+      if (any_run && there.seconds) {
+        lines.back().remark +=
+            (lines.back().remark.empty() ? "" : "; ") + std::string("from the recordings");
+      }
       break;
     }
     default: {
