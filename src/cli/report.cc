@@ -33,9 +33,13 @@ std::size_t Width(std::string_view text) {
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+/// A number, with a unit at most: more letters make it a phrase that begins with one.
 bool LooksNumeric(std::string_view text) {
-  return !text.empty() && (std::isdigit(static_cast<unsigned char>(text[0])) != 0 ||
-                           text[0] == '-' || text[0] == '.' || text[0] == '+');
+  const auto letters = std::count_if(
+      text.begin(), text.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
+  return !text.empty() && letters <= 3 &&
+         (std::isdigit(static_cast<unsigned char>(text[0])) != 0 || text[0] == '-' ||
+          text[0] == '.' || text[0] == '+');
 }
 
 std::string ShortTime(double total_seconds) {
@@ -127,7 +131,7 @@ std::string FormatTable(const std::vector<std::string>& header,
     std::string line;
     for (std::size_t c = 0; c < row.size() && c < widths.size(); ++c) {
       const std::string padding(widths[c] - Width(row[c]), ' ');
-      const bool to_the_right = is_header ? c > 0 : LooksNumeric(row[c]);
+      const bool to_the_right = c > 0 && (is_header || LooksNumeric(row[c]));
       line += (c > 0 ? "  " : "") + (to_the_right ? padding + row[c] : row[c] + padding);
     }
     line.erase(line.find_last_not_of(' ') + 1);

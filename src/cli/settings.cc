@@ -123,7 +123,8 @@ void SettingTable::Declare(CLI::App& app) {
   for (const Setting& setting : settings_) {
     const std::string key = setting.key;
     if (std::holds_alternative<bool*>(setting.target)) {
-      app.add_flag_callback("--" + key, [this, key] { flags_[key] = {"true"}; }, setting.meaning);
+      app.add_flag_callback(
+          "--" + key, [this, key] { flags_[key] = {"true"}; }, setting.meaning);
       continue;
     }
     const std::string name = setting.positional ? key + ",--" + key : "--" + key;
@@ -157,6 +158,10 @@ Expected<void> SettingTable::Apply(const std::string& file) {
       given_[key] = {"--" + key, values};
     }
   }
+  return AssignGiven();
+}
+
+Expected<void> SettingTable::AssignGiven() {
   for (const Setting& setting : settings_) {
     if (const auto given = given_.find(std::string_view(setting.key)); given != given_.end()) {
       if (auto assigned = Assign(setting, given->second); !assigned) {
@@ -177,57 +182,91 @@ Expected<void> SettingTable::ReadFile(const std::string& file) {
     if (root.IsNull()) {
       return {};
     }
-    if (!root.IsMap()) {
-      return Wrong(file + ":1", "a configuration is a map of keys and values");
+    return ReadMap(file, root);
+  } catch (const YAML::Exception& error) {
+    return Wrong(file + ":" + std::to_string(error.mark.line + 1), "no valid YAML: " + error.msg);
+  }
+}
+
+Expected<void> SettingTable::ApplyList(const std::string& file, const std::string& name,
+                                       const std::function<SettingTable&(int line)>& table_of) {
+  std::ifstream stream(file);
+  if (!stream || std::filesystem::is_directory(file)) {
+    return Fail(ErrorCode::kNotFound, "cannot open the list of " + name + " " + file);
+  }
+  try {
+    const YAML::Node root = YAML::Load(stream);
+    const bool is_named = root.IsMap() && root.size() == 1 && root[name];
+    const YAML::Node list = is_named ? root[name] : root;
+    if (!list.IsSequence()) {
+      return Wrong(file + ":1", "expected `" + name + ":` and a list of maps below it");
     }
-    for (const auto& entry : root) {
-      const std::string line = file + ":" + std::to_string(entry.first.Mark().line + 1);
-      const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
-      const std::string where = line + ": " + key;
-      const auto known = std::find_if(settings_.begin(), settings_.end(),
-                                      [&](const Setting& setting) { return key == setting.key; });
-      if (known == settings_.end()) {
-        const auto nearest = std::min_element(
-            settings_.begin(), settings_.end(), [&](const Setting& a, const Setting& b) {
-              return EditDistance(key, a.key) < EditDistance(key, b.key);
-            });
-        const bool alike = EditDistance(key, nearest->key) <= 2;
-        return Wrong(where, "there is no such key" +
-                                (alike ? "; do you mean " + std::string(nearest->key) + "?"
-                                       : std::string("; `nearfar run --help` lists all of them")));
+    for (const YAML::Node& element : list) {
+      const int line = element.Mark().line + 1;
+      SettingTable& table = table_of(line);
+      if (auto read = table.ReadMap(file, element); !read) {
+        return read;
       }
-      if (given_.contains(key)) {
-        return Wrong(where, "is given twice (before at " + given_.at(key).where + ")");
-      }
-      Given given{where, {}};
-      const YAML::Node& value = entry.second;
-      if (value.IsScalar() && !IsMap(*known)) {
-        given.values = {value.Scalar()};
-      } else if (value.IsSequence() && IsList(*known)) {
-        for (const auto& element : value) {
-          if (!element.IsScalar()) {
-            return Wrong(where, "is a list of plain values");
-          }
-          given.values.push_back(element.Scalar());
-        }
-      } else if (value.IsMap() && IsMap(*known)) {
-        for (const auto& pair : value) {
-          if (!pair.first.IsScalar() || !pair.second.IsScalar()) {
-            return Wrong(where, "is a map of plain values");
-          }
-          given.values.push_back(pair.first.Scalar() + "=" + pair.second.Scalar());
-        }
-      } else if (!value.IsNull()) {
-        return Wrong(where, IsMap(*known)    ? "takes a map, as in `person: 0.5`"
-                            : IsList(*known) ? "takes a value or a list of values"
-                                             : "takes one plain value");
-      }
-      if (!given.values.empty()) {
-        given_[key] = std::move(given);
+      if (auto assigned = table.AssignGiven(); !assigned) {
+        return assigned;
       }
     }
   } catch (const YAML::Exception& error) {
     return Wrong(file + ":" + std::to_string(error.mark.line + 1), "no valid YAML: " + error.msg);
+  }
+  return {};
+}
+
+Expected<void> SettingTable::ReadMap(const std::string& file, const YAML::Node& root) {
+  if (!root.IsMap()) {
+    return Wrong(file + ":" + std::to_string(root.Mark().line + 1),
+                 "a configuration is a map of keys and values");
+  }
+  for (const auto& entry : root) {
+    const std::string line = file + ":" + std::to_string(entry.first.Mark().line + 1);
+    const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
+    const std::string where = line + ": " + key;
+    const auto known = std::find_if(settings_.begin(), settings_.end(),
+                                    [&](const Setting& setting) { return key == setting.key; });
+    if (known == settings_.end()) {
+      const auto nearest = std::min_element(
+          settings_.begin(), settings_.end(), [&](const Setting& a, const Setting& b) {
+            return EditDistance(key, a.key) < EditDistance(key, b.key);
+          });
+      const bool alike = EditDistance(key, nearest->key) <= 2;
+      return Wrong(where, "there is no such key" +
+                              (alike ? "; do you mean " + std::string(nearest->key) + "?"
+                                     : std::string("; `" + help_ + "` lists all of them")));
+    }
+    if (given_.contains(key)) {
+      return Wrong(where, "is given twice (before at " + given_.at(key).where + ")");
+    }
+    Given given{where, {}};
+    const YAML::Node& value = entry.second;
+    if (value.IsScalar() && !IsMap(*known)) {
+      given.values = {value.Scalar()};
+    } else if (value.IsSequence() && IsList(*known)) {
+      for (const auto& element : value) {
+        if (!element.IsScalar()) {
+          return Wrong(where, "is a list of plain values");
+        }
+        given.values.push_back(element.Scalar());
+      }
+    } else if (value.IsMap() && IsMap(*known)) {
+      for (const auto& pair : value) {
+        if (!pair.first.IsScalar() || !pair.second.IsScalar()) {
+          return Wrong(where, "is a map of plain values");
+        }
+        given.values.push_back(pair.first.Scalar() + "=" + pair.second.Scalar());
+      }
+    } else if (!value.IsNull()) {
+      return Wrong(where, IsMap(*known)    ? "takes a map, as in `person: 0.5`"
+                          : IsList(*known) ? "takes a value or a list of values"
+                                           : "takes one plain value");
+    }
+    if (!given.values.empty()) {
+      given_[key] = std::move(given);
+    }
   }
   return {};
 }
@@ -242,7 +281,8 @@ Expected<void> SettingTable::Assign(const Setting& setting, const Given& given) 
     }
     return *number;
   };
-  const auto pair_of = [&](const std::string& text) -> Expected<std::pair<std::string, std::string>> {
+  const auto pair_of =
+      [&](const std::string& text) -> Expected<std::pair<std::string, std::string>> {
     // The last sign: names of settings and classes may hold one, numbers do not.
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -11,6 +12,9 @@
 
 namespace CLI {
 class App;
+}
+namespace YAML {
+class Node;
 }
 
 namespace nearfar::cli {
@@ -35,7 +39,9 @@ struct Setting {
 class SettingTable {
  public:
   /// The targets must outlive the table.
-  explicit SettingTable(std::vector<Setting> settings) : settings_(std::move(settings)) {}
+  /// @param help  what lists all keys, for messages
+  explicit SettingTable(std::vector<Setting> settings, std::string help = "nearfar run --help")
+      : settings_(std::move(settings)), help_(std::move(help)) {}
 
   /// Declares the flags. What they are given is kept until Apply. The table must outlive the parsing.
   void Declare(CLI::App& app);
@@ -44,6 +50,12 @@ class SettingTable {
   /// Errors: kNotFound for the file; kInvalidInput with file, line and key, or the flag, of the first
   /// mistake: syntax, an unknown key, a key given twice, a value that does not fit.
   Expected<void> Apply(const std::string& file);
+
+  /// Takes a YAML file that is a list of maps, or a map whose one key `name` is such a list: calls
+  /// `table_of` for each and takes the map into the table that it returns; the line given to it is
+  /// where the map begins. Errors: as Apply.
+  static Expected<void> ApplyList(const std::string& file, const std::string& name,
+                                  const std::function<SettingTable&(int line)>& table_of);
 
   /// How the user gave this key: "FILE:LINE: KEY" or "--KEY"; "--KEY", too, where it was not given.
   std::string Where(std::string_view key) const;
@@ -58,9 +70,12 @@ class SettingTable {
   };
 
   Expected<void> ReadFile(const std::string& file);
+  Expected<void> ReadMap(const std::string& file, const YAML::Node& root);
+  Expected<void> AssignGiven();
   Expected<void> Assign(const Setting& setting, const Given& given);
 
   std::vector<Setting> settings_;
+  std::string help_;
   std::map<std::string, std::vector<std::string>, std::less<>> flags_;
   std::map<std::string, Given, std::less<>> given_;
 };

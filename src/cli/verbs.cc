@@ -10,6 +10,7 @@ std::function<int()> SetUpExplain(CLI::App& app);
 std::function<int()> SetUpImport(CLI::App& app);
 std::function<int()> SetUpModel(CLI::App& app);
 std::function<int()> SetUpNode(CLI::App& app);
+std::function<int()> SetUpPaper(CLI::App& app);
 std::function<int()> SetUpRecord(CLI::App& app);
 std::function<int()> SetUpRun(CLI::App& app);
 std::function<int()> SetUpScene(CLI::App& app);
@@ -58,6 +59,11 @@ std::span<const Verb> Verbs() {
            NEARFAR_TWO_RECORDINGS
            "nearfar sweep --near near.rec --far far.rec --truth scene -o curves",
            SetUpSweep},
+      Verb{"paper", "the first paper's tables, printed beside what pairs of yours give",
+           NEARFAR_TWO_RECORDINGS
+           "nearfar paper small-big --small 1 --dataset 07 --near near.rec --far far.rec "
+           "--truth scene --image-set judge",
+           SetUpPaper},
       Verb{"scene", "draw an annotated set of street pictures from a seed",
            "nearfar scene --out scene --split calibrate=60 --split judge=60", SetUpScene},
   };

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "data/paper_datasets.h"
+
 namespace nearfar {
 namespace {
 
@@ -95,6 +97,10 @@ Expected<Truth> ReadTruth(const std::string& path, const Synonyms& synonyms,
   }
   // No folder may be read, or it vanishes meanwhile: the one place where the file system throws.
   try {
+    if (IsPaperSet(options.image_set)) {
+      const Expected<PaperSet> set = ParsePaperSet(options.image_set);
+      return set ? ReadPaperSet(path, *set, synonyms) : tl::unexpected(set.error());
+    }
     switch (fs::is_directory(path) ? FormOfFolder(path) : FormOfFile(path)) {
       case Form::kVoc:
         return ReadVocTruth(path, synonyms, options);

@@ -13,6 +13,7 @@ namespace nearfar {
 struct TruthOptions {
   /// VOC: a list under ImageSets/Main; YOLO: an entry of data.yaml (train, val, test). Empty: VOC
   /// reads every annotation, YOLO the first of val, test, train that is there (and remarks which).
+  /// Or a data set of the first paper by name, as "voc07++12:test" (see paper_datasets.h).
   std::string image_set;
 };
 
