@@ -13,7 +13,6 @@ namespace {
 using ::testing::HasSubstr;
 
 const ModelIdentity kSmall{.name = "small", .hash = "aa"};
-const ModelIdentity kBig{.name = "big", .hash = "bb"};
 
 std::vector<std::string> Names(int count) {
   std::vector<std::string> names;
@@ -75,8 +74,7 @@ TEST(SplitIntoFolds, MakesFewerFoldsOfFewImages) {
 TEST(JudgeOutOfFold, FitsEachFoldToTheOthersAlone) {
   const LabelledSet set = MakeSet(60);
   const auto fold_of = SplitIntoFolds(set.names, {.folds = 3}).value();
-  const auto result =
-      JudgeOutOfFold(set, kSmall, kBig, {.discriminator = {}, .upload = 0.5}, fold_of).value();
+  const auto result = JudgeOutOfFold(set, kSmall, {}, GainGoal::kAccuracy, fold_of).value();
   ASSERT_EQ(result.fitted.size(), 3U);
   for (std::size_t fold = 0; fold < 3; ++fold) {
     LabelledSet others{.classes = set.classes};
@@ -86,9 +84,9 @@ TEST(JudgeOutOfFold, FitsEachFoldToTheOthersAlone) {
         others.images.push_back(set.images[i]);
       }
     }
-    const auto file = Calibrate(others, kSmall, kBig, {.upload = 0.5}).value();
-    EXPECT_EQ(result.fitted[fold], file.discriminator);
-    const auto judge = MakeDiscriminator(file.discriminator).value();
+    const auto fitted = FitDiscriminator(others, kSmall, {}, GainGoal::kAccuracy).value();
+    EXPECT_EQ(result.fitted[fold], fitted.spec);
+    const auto judge = MakeDiscriminator(fitted.spec).value();
     for (std::size_t i = 0; i < set.images.size(); ++i) {
       if (fold_of[i] == fold) {
         EXPECT_EQ(result.gains[i], judge->Judge(set.images[i].evidence(), false).score);
@@ -100,15 +98,14 @@ TEST(JudgeOutOfFold, FitsEachFoldToTheOthersAlone) {
 TEST(JudgeOutOfFold, DoesNotLookAtTheFoldThatItJudges) {
   LabelledSet set = MakeSet(40);
   const auto fold_of = SplitIntoFolds(set.names, {.folds = 2}).value();
-  const CalibrationOptions options{.discriminator = {}, .upload = 0.5};
-  const auto before = JudgeOutOfFold(set, kSmall, kBig, options, fold_of).value();
+  const auto before = JudgeOutOfFold(set, kSmall, {}, GainGoal::kAccuracy, fold_of).value();
   // Far changes its mind on all of fold 0: fits to fold 1, which judge fold 0, stay as they were.
   for (std::size_t i = 0; i < set.images.size(); ++i) {
     if (fold_of[i] == 0) {
       set.images[i].far.clear();
     }
   }
-  const auto after = JudgeOutOfFold(set, kSmall, kBig, options, fold_of).value();
+  const auto after = JudgeOutOfFold(set, kSmall, {}, GainGoal::kAccuracy, fold_of).value();
   EXPECT_EQ(after.fitted[0], before.fitted[0]);
   EXPECT_NE(after.fitted[1], before.fitted[1]);
   for (std::size_t i = 0; i < set.images.size(); ++i) {
@@ -123,14 +120,12 @@ TEST(JudgeOutOfFold, ComparesGainsAsTheyAreWhereNothingThatScoresIsFitted) {
   const auto fold_of = SplitIntoFolds(set.names, {}).value();
   for (const char* name : {"random", "top1", "entropy", "ibt", "cross-entropy", "threshold"}) {
     const auto result =
-        JudgeOutOfFold(set, kSmall, kBig, {.discriminator = {.name = name}, .upload = 0.5}, fold_of)
-            .value();
+        JudgeOutOfFold(set, kSmall, {.name = name}, GainGoal::kAccuracy, fold_of).value();
     EXPECT_TRUE(result.one_scale) << name;
     EXPECT_EQ(result.worth, result.gains) << name;
   }
   const DiscriminatorSpec paper{.parameters = {{"count_threshold", 2}, {"area_threshold", 0.31}}};
-  const auto result =
-      JudgeOutOfFold(set, kSmall, kBig, {.discriminator = paper, .upload = 0.5}, fold_of).value();
+  const auto result = JudgeOutOfFold(set, kSmall, paper, GainGoal::kAccuracy, fold_of).value();
   EXPECT_TRUE(result.one_scale) << "the score threshold does not enter the gain";
   const auto judge = MakeDiscriminator(paper).value();
   for (std::size_t i = 0; i < set.images.size(); ++i) {
@@ -148,8 +143,7 @@ TEST(JudgeOutOfFold, RanksWithinFoldsWhereTheirFitsScoreDifferently) {
       set.images[i].near = {{{0, 0, 100, 90}, i % 2 == 0 ? 0.9F : 0.3F, 0}};
     }
   }
-  const auto result =
-      JudgeOutOfFold(set, kSmall, kBig, {.discriminator = {}, .upload = 0.5}, fold_of).value();
+  const auto result = JudgeOutOfFold(set, kSmall, {}, GainGoal::kAccuracy, fold_of).value();
   ASSERT_FALSE(result.one_scale);
   for (std::size_t i = 0; i < set.images.size(); ++i) {
     double outranked = 0;
@@ -169,8 +163,7 @@ TEST(JudgeOutOfFold, RanksWithinFoldsWhereTheirFitsScoreDifferently) {
 TEST(JudgeOutOfFold, SaysWhatARecordingLacks) {
   const LabelledSet set = MakeSet(20);
   const auto fold_of = SplitIntoFolds(set.names, {}).value();
-  const auto result = JudgeOutOfFold(set, kSmall, kBig,
-                                     {.discriminator = {.name = "blur"}, .upload = 0.5}, fold_of);
+  const auto result = JudgeOutOfFold(set, kSmall, {.name = "blur"}, GainGoal::kAccuracy, fold_of);
   ASSERT_FALSE(result.has_value());
   EXPECT_THAT(result.error().message, HasSubstr("needs the Brenner gradient"));
 }
