@@ -99,7 +99,7 @@ std::size_t RankWindow::Equal(double value) const {
 
 BudgetPolicy::BudgetPolicy(BudgetOptions options)
     : options_(std::move(options)),
-      rng_(options_.seed),
+      rng_(MixBits(options_.seed ^ HashText("budget"))),
       scores_(static_cast<std::size_t>(options_.window)) {
   assert(Validate(options_));
   if (options_.gain_percentiles.empty()) {
@@ -116,7 +116,7 @@ BudgetPolicy::BudgetPolicy(BudgetOptions options)
     before[i] = (1 - rest) * options_.gain_percentiles[low] +
                 rest * options_.gain_percentiles[low + 1];
   }
-  Rng order(MixBits(options_.seed));
+  Rng order(MixBits(options_.seed ^ HashText("first scores")));
   order.Shuffle(before);
   for (const double score : before) {
     scores_.Push(Finite(score));
@@ -135,13 +135,12 @@ UploadChoice BudgetPolicy::Choose(const Gain& gain, const UploadCost& cost, Time
   since_choice_s_ = 0;
   const double score = Finite(gain.score);
   const auto bytes = static_cast<double>(std::max<std::int64_t>(cost.bytes, 0));
-  if (bytes > 0) {
-    sizes_seen_ = std::min(sizes_seen_ + 1, static_cast<double>(options_.window));
-    mean_bytes_ = MovingMean(mean_bytes_, bytes, sizes_seen_);
-  }
+  NoteSize(bytes);
   scores_.Push(score);
 
-  const Account by_share = ShareAccount();
+  // A place is left for audits, which go whatever the debt.
+  Account by_share = ShareAccount();
+  by_share.slack = options_.audit > 0 ? std::max(by_share.slack - 1, 1.0) : by_share.slack;
   const Account by_bytes = ByteAccount();
   double audit =
       std::min(options_.audit, kAuditsOfBudget * std::min(by_share.share, by_bytes.share));
@@ -155,7 +154,7 @@ UploadChoice BudgetPolicy::Choose(const Gain& gain, const UploadCost& cost, Time
   if (share_spent || bytes_spent) {
     chance = 0;
   }
-  if (by_share.debt > by_share.slack || (options_.bytes_per_second && byte_debt_ > half_burst())) {
+  if (options_.bytes_per_second && byte_debt_ > ByteSlack()) {
     audit = 0;
   }
 
@@ -198,7 +197,7 @@ void BudgetPolicy::Withdraw(const UploadCost& estimated, TimePoint now) {
   PassTime(now);
   const double least_uploads = -ShareAccount().slack / 2;
   share_debt_ = std::max(share_debt_ - (options_.share ? 1 : 0), std::min(share_debt_, least_uploads));
-  const double least_bytes = -half_burst() / 2;
+  const double least_bytes = -ByteSlack() / 2;
   const auto bytes = static_cast<double>(std::max<std::int64_t>(estimated.bytes, 0));
   byte_debt_ = std::max(byte_debt_ - bytes, std::min(byte_debt_, least_bytes));
 }
@@ -207,13 +206,11 @@ void BudgetPolicy::Observe(const UploadCost& estimated, const UploadCost& actual
   PassTime(now);
   const auto expected = static_cast<double>(std::max<std::int64_t>(estimated.bytes, 0));
   const auto came_to = static_cast<double>(std::max<std::int64_t>(actual.bytes, 0));
-  if (expected == 0 && came_to > 0) {
-    sizes_seen_ = std::min(sizes_seen_ + 1, static_cast<double>(options_.window));
-    mean_bytes_ = MovingMean(mean_bytes_, came_to, sizes_seen_);
+  if (expected == 0) {
+    NoteSize(came_to);
   }
   if (options_.bytes_per_second) {
-    byte_debt_ = std::clamp(byte_debt_ + came_to - expected, -half_burst(),
-                            2 * kLongestPay * half_burst());
+    byte_debt_ = std::clamp(byte_debt_ + came_to - expected, -ByteSlack(), longest_debt());
   }
 }
 
@@ -233,7 +230,7 @@ BudgetPolicy::Account BudgetPolicy::ByteAccount() const {
                                                 : *options_.bytes_per_second * mean_interval_s_ /
                                                       mean_bytes_;
   return {std::clamp(affordable, 0.0, 1.0), byte_debt_ / mean_bytes_,
-          std::max(1.0, half_burst() / mean_bytes_)};
+          ByteSlack() / mean_bytes_};
 }
 
 double BudgetPolicy::Steered(const Account& account, double audit) const {
@@ -279,7 +276,7 @@ void BudgetPolicy::PassTime(TimePoint now) {
   const double passed_s = static_cast<double>(passed_ns) * 1e-9;
   since_choice_s_ += passed_s;
   if (options_.bytes_per_second) {
-    byte_debt_ = std::max(byte_debt_ - *options_.bytes_per_second * passed_s, -half_burst());
+    byte_debt_ = std::max(byte_debt_ - *options_.bytes_per_second * passed_s, -ByteSlack());
   }
 }
 
@@ -289,9 +286,24 @@ void BudgetPolicy::Charge(const UploadCost& cost) {
   }
   if (options_.bytes_per_second) {
     byte_debt_ = std::min(byte_debt_ + static_cast<double>(std::max<std::int64_t>(cost.bytes, 0)),
-                          2 * kLongestPay * half_burst());
+                          longest_debt());
   }
 }
+
+void BudgetPolicy::NoteSize(double bytes) {
+  if (bytes <= 0) {
+    return;  // not known
+  }
+  if (options_.bytes_per_second) {
+    bytes = std::min(bytes, longest_debt());
+  }
+  sizes_seen_ = std::min(sizes_seen_ + 1, static_cast<double>(options_.window));
+  mean_bytes_ = MovingMean(mean_bytes_, bytes, sizes_seen_);
+}
+
+double BudgetPolicy::ByteSlack() const { return std::max(half_burst(), mean_bytes_); }
+
+double BudgetPolicy::longest_debt() const { return 2 * kLongestPay * half_burst(); }
 
 double BudgetPolicy::burst_s() const {
   return std::chrono::duration<double>(options_.burst).count();

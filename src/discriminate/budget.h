@@ -71,7 +71,12 @@ class RankWindow {
 /// uploads of a window: no window holds more than 1.5 times its share.
 ///
 /// The rate of bytes is held likewise: its share of the images is what the rate buys at the mean
-/// size and interval of the images, its slack half of what may go at once.
+/// size and interval of the images, its slack half of what may go at once, or one image where that
+/// is more. A debt of bytes is forgiven beyond what ten bursts pay; time that stands still or runs
+/// backwards pays nothing. What uploads have really cost replaces the estimates.
+///
+/// Audits are left out of a share first: they go whatever the debt of images, so that every image
+/// has a chance, but not while a debt of bytes is beyond its slack.
 ///
 /// A score that is not a number ranks lowest, infinite ones highest or lowest. An upload that was
 /// withdrawn pays a debt back but builds up no credit beyond half the slack: after a rest of the
@@ -112,6 +117,10 @@ class BudgetPolicy final : public UploadPolicy {
   void Charge(const UploadCost& cost);
   double burst_s() const;
   double half_burst() const;
+  double longest_debt() const;
+  /// Bytes that the rate may run ahead or behind: half a burst, or one upload where that is more.
+  double ByteSlack() const;
+  void NoteSize(double bytes);
 
   BudgetOptions options_;
   Rng rng_;

@@ -52,7 +52,7 @@ class ThresholdPolicy final : public UploadPolicy {
   ThresholdPolicy() = default;
   /// REQUIRES: 0 <= audit <= 1.
   explicit ThresholdPolicy(double threshold, double audit = 0, std::uint64_t seed = 0)
-      : has_threshold_(true), threshold_(threshold), audit_(audit), rng_(seed) {}
+      : has_threshold_(true), threshold_(threshold), audit_(audit), rng_(MixBits(seed ^ HashText("audit"))) {}
 
   std::string name() const override { return "threshold"; }
   std::string version() const override { return "1"; }
