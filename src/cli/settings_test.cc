@@ -1,5 +1,7 @@
 #include "cli/settings.h"
 
+#include <cstdlib>
+#include <deque>
 #include <fstream>
 
 #include <CLI/CLI.hpp>
@@ -145,6 +147,61 @@ TEST(ParseByteRate, NeedsAUnitAndTellsBitsFromBytes) {
   }
   EXPECT_EQ(ParseByteRate("2").error().message,
             "'2' is no rate above 0: write a number with kbit/s, Mbit/s, KB/s or MB/s");
+}
+
+/// Reads a list of maps into samples.
+Expected<void> ReadList(const std::string& yaml, std::deque<Sample>& samples,
+                        std::vector<int>& lines) {
+  const std::string file = ::testing::TempDir() + "settings_list_test.yaml";
+  std::ofstream(file) << yaml;
+  return SettingTable::ApplyList(file, "samples", [&](int line) -> SettingTable& {
+    lines.push_back(line);
+    return samples.emplace_back().table;
+  });
+}
+
+TEST(SettingsList, FillsOneTableForEachMap) {
+  std::deque<Sample> samples;
+  std::vector<int> lines;
+  ASSERT_TRUE(ReadList("samples:\n  - near: a\n    ratio: 0.25\n  - {near: b, images: [x, y]}\n",
+                       samples, lines));
+  ASSERT_EQ(samples.size(), 2U);
+  EXPECT_EQ(samples[0].near, "a");
+  EXPECT_EQ(samples[0].ratio, 0.25);
+  EXPECT_EQ(samples[1].near, "b");
+  EXPECT_THAT(samples[1].images, ElementsAre("x", "y"));
+  EXPECT_THAT(lines, ElementsAre(2, 4));
+  ASSERT_TRUE(ReadList("- near: c\n", samples, lines));
+  EXPECT_EQ(samples[2].near, "c");
+  ASSERT_TRUE(ReadList("samples: []\n", samples, lines));
+  EXPECT_EQ(samples.size(), 3U);
+}
+
+TEST(SettingsList, NamesLineAndKeyOfEveryMistake) {
+  const struct {
+    const char* yaml;
+    const char* where;
+    const char* what;
+  } cases[] = {
+      {"", ":1", "expected `samples:`"},
+      {"near: a\n", ":1", "expected `samples:`"},
+      {"samples: 3\n", ":1", "expected `samples:`"},
+      {"samples:\n  - near: a\n  - nera: b\n", ":3: nera", "do you mean near?"},
+      {"samples:\n  - near: a\n  - 7\n", ":3", "a map of keys and values"},
+      {"samples:\n  - ratio: 7\n", ":2: ratio", "from 0 to 1"},
+      {"samples:\n  - [near\n", ":", "no valid YAML"},
+  };
+  for (const auto& c : cases) {
+    std::deque<Sample> samples;
+    std::vector<int> lines;
+    const auto read = ReadList(c.yaml, samples, lines);
+    ASSERT_FALSE(read) << c.yaml;
+    EXPECT_THAT(read.error().message, HasSubstr(c.where)) << c.yaml;
+    EXPECT_THAT(read.error().message, HasSubstr(c.what)) << c.yaml;
+  }
+  const auto missing = SettingTable::ApplyList(
+      "/nonexistent.yaml", "samples", [](int) -> SettingTable& { std::abort(); });
+  EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
 }
 
 TEST(ParseDuration, NeedsAUnit) {

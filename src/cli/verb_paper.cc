@@ -32,7 +32,7 @@ namespace {
 /// One pair of models on one set of images, as the user names it.
 struct PairSettings {
   std::string where;  ///< "pairs.yaml:3"; empty: the flags
-  std::string small = "1";
+  std::string small;  ///< empty: 1
   std::string data;
   std::string near;
   std::string far;
@@ -48,6 +48,8 @@ struct PairSettings {
   std::string ours_trace;
   bool paper_models = false;
   bool paper_images = false;
+
+  friend bool operator==(const PairSettings&, const PairSettings&) = default;
 };
 
 SettingTable TableOf(PairSettings& pair) {
@@ -240,7 +242,7 @@ Expected<PaperPair> MakePair(const PairSettings& settings, const SmallBigFlags& 
                            .seed = flags.seed,
                            .classes = settings.classes,
                            .models_as_paper = settings.paper_models};
-  const auto models = ParsePaperModels(settings.small);
+  const auto models = ParsePaperModels(settings.small.empty() ? "1" : settings.small);
   if (!models) {
     return tl::unexpected(models.error());
   }
@@ -310,7 +312,7 @@ Expected<void> ReadPairs(SmallBigFlags& flags, std::deque<PairSettings>& pairs) 
   if (auto applied = flags.pair_table->Apply(""); !applied) {
     return applied;
   }
-  if (!flags.pair_table->GivenAsYaml().empty() && flags.pair_table->GivenAsYaml() != "{}") {
+  if (flags.pair != PairSettings{}) {
     pairs.push_back(flags.pair);
   }
   return {};

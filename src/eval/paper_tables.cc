@@ -40,6 +40,10 @@ std::string Differs(const PaperPair& pair) {
     if (printed) {
       text += ", the paper's " + std::to_string(*printed);
     }
+    if (pair.options().data == PaperData::kCoco) {
+      text += "; " + std::to_string(pair.classes()) +
+              (pair.classes() == 1 ? " class" : " classes") + ", the paper's 18";
+    }
   }
   return text;
 }
