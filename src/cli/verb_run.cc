@@ -21,6 +21,7 @@
 #include "cli/report.h"
 #include "cli/settings.h"
 #include "core/json_writer.h"
+#include "core/phrase.h"
 #include "live/run_stream.h"
 #include "live/summary.h"
 #include "pipeline/small_big.h"
@@ -317,6 +318,10 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
     return wrong("fusion", fusion.error());
   }
   options.fusion = *fusion;
+  if (options.has_far && fusion->active()) {
+    Say("uploaded pictures get both answers fused: agree " + ShortNumber(fusion->agree) + ", keep " +
+        ShortNumber(fusion->keep) + " (--fusion off takes the far one alone)");
+  }
   const double threshold = config.upload_above > -1e15 ? config.upload_above
                            : judge->file && judge->file->upload
                                ? judge->file->upload->threshold
