@@ -43,7 +43,7 @@ def main():
         checkout(f"{root}/at", program, source)
         overview = run("build/nearfar --help", f"{root}/at").stdout
         verbs = re.findall(r"^  (\w+) {2,}\S", overview.partition("Subcommands:")[2], re.MULTILINE)
-        assert len(verbs) == 10, overview
+        assert len(verbs) == 11, overview
 
         (node,) = example_of("node", f"{root}/at")
         served = subprocess.Popen(shlex.split(node.replace("8001", "0")), cwd=f"{root}/at",

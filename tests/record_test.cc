@@ -223,6 +223,43 @@ TEST(Record, KeepsWhatPoliciesWantOfModelAndPixels) {
                              [](const auto& a, const auto& b) { return a.score > b.score; }));
 }
 
+TEST(Record, SpoilsPicturesAndMixesThemWithNoOthers) {
+  const TestFolder folder;
+  const auto record = [&](const std::string& file, std::vector<std::string> more) {
+    std::vector<std::string> flags = {"record",     kGoldens + "photo_wide.png", "--model", kModel,
+                                      "--output", folder / file};
+    flags.insert(flags.end(), more.begin(), more.end());
+    return Call(folder, flags);
+  };
+  ASSERT_EQ(record("clean.rec", {}).status, 0);
+  ASSERT_EQ(record("dark.rec", {"--corrupt", "dark:3"}).status, 0);
+  const Recording clean = ReadRecording(folder / "clean.rec").value();
+  const Recording dark = ReadRecording(folder / "dark.rec").value();
+  EXPECT_EQ(clean.model.pictures, "");
+  EXPECT_EQ(dark.model.pictures, "dark:3 seed 1");
+  EXPECT_EQ(dark.frames[0].size, clean.frames[0].size);
+  EXPECT_LT(dark.frames[0].features.brenner, 0.5 * clean.frames[0].features.brenner)
+      << "measured on the spoiled picture";
+  EXPECT_LT(dark.frames[0].features.jpeg_bytes, clean.frames[0].features.jpeg_bytes);
+  EXPECT_NE(dark.frames[0].detections, clean.frames[0].detections);
+
+  ASSERT_EQ(record("again.rec", {"--corrupt", "dark:3"}).status, 0);
+  EXPECT_EQ(Timeless(ReadRecording(folder / "again.rec").value()), Timeless(dark));
+  for (const std::vector<std::string>& other :
+       {std::vector<std::string>{}, {"--corrupt", "dark:2"}, {"--corrupt", "dark:3", "--seed", "2"}}) {
+    const Ending refused = record("dark.rec", other);
+    EXPECT_EQ(refused.status, 3);
+    EXPECT_THAT(refused.err, HasSubstr("pictures: dark:3 seed 1"));
+  }
+  const Ending mixed = Call(folder, {"calibrate", "--near", folder / "clean.rec", "--far",
+                                     folder / "dark.rec"});
+  EXPECT_EQ(mixed.status, 3);
+  EXPECT_THAT(mixed.err, HasSubstr("the two models saw different pictures"));
+  const Ending unknown = record("fog.rec", {"--corrupt", "fog:1"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("a kind of blur, occlusion, water, smoke, dark"));
+}
+
 TEST(Record, BeforeNmsGivesAfterNmsWhatRecordGivesWithoutIt) {
   const TestFolder folder;
   const std::vector<std::string> photos = {

@@ -178,15 +178,18 @@ TEST_F(JudgeVerbs, RefuseWithOneClearLineAndTheStatusThatFits) {
        "no discriminator is called 'smalbig'; there are smallbig, random"},
       {"calibrate --near near.rec --far far.rec --param count_threshold", 2,
        "'count_threshold' is no parameter: write NAME=NUMBER"},
-      {"calibrate --near near.rec --far far.rec --param cuont=2", 2, "has no parameter 'cuont'"},
+      {"calibrate --near near.rec --far far.rec --param count_threshold=2", 2,
+       "--param goes with a discriminator that is named"},
+      {"calibrate --near near.rec --far far.rec --discriminator smallbig --param cuont=2", 2,
+       "has no parameter 'cuont'"},
       {"calibrate --near near.rec --far short.rec", 3, "different images"},
       {"calibrate --near none.rec --far far.rec", 3, "none.rec"},
       {"calibrate --near near.rec --far far.rec --truth none", 3, "none"},
       {"calibrate --near near.rec --far far.rec --classes zebra", 3, "class 'zebra' is unknown"},
       {"calibrate --near near.rec --far far.rec --discriminator blur", 3,
        "needs the Brenner gradient, which the near recording lacks for image photo0"},
-      {"calibrate --near near.rec --far far.rec --param count_threshold=2 --param "
-       "area_threshold=0.1 "
+      {"calibrate --near near.rec --far far.rec --discriminator smallbig --param count_threshold=2 "
+       "--param area_threshold=0.1 "
        "-o no/disc.json",
        3, "cannot write"},
       {"explain --discriminator disc.json", 2, "needs an image and one of --near MODEL"},

@@ -380,6 +380,10 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
     return wrong("fusion", fusion.error());
   }
   options.fusion = *fusion;
+  if (options.has_far && fusion->active()) {
+    Say("uploaded pictures get both answers fused: agree " + ShortNumber(fusion->agree) + ", keep " +
+        ShortNumber(fusion->keep) + " (--fusion off takes the far one alone)");
+  }
   auto budget = BudgetOf(config, table);
   if (!budget) {
     return tl::unexpected(budget.error());

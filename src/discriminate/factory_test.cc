@@ -157,7 +157,7 @@ TEST(Discriminators, JudgeAsTheirNamesSay) {
 
 TEST(Discriminators, NeedBoxesUnlessEverythingGoesToTheFarModel) {
   for (const DiscriminatorInfo& info : KnownDiscriminators()) {
-    DiscriminatorSpec spec{.name = std::string(info.name)};
+    DiscriminatorSpec spec = SpecNamed(info.name);
     if (IsRanking(spec.name)) {
       spec = WithGainThreshold(spec, 0);
     }

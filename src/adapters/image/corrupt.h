@@ -9,7 +9,7 @@
 
 namespace nearfar {
 
-/// What spoils a camera's pictures: the paper claims robustness to these five [SmallBig §VI.A].
+/// What spoils a camera's pictures: the five that the paper names, for robustness [SmallBig §VI.A].
 enum class CorruptionKind {
   kBlur,       ///< out of focus: every point is a disc
   kOcclusion,  ///< things close to the lens hide parts of the view, out of focus themselves
