@@ -2,17 +2,17 @@
 """The paper's Table XI, live: edge-only, cloud-only and ours over a link, total time measured.
 
     table_xi.py [--nearfar build/nearfar] [--link "up=20Mbit/s down=20Mbit/s delay=5ms"]
-                [--near-size 320x320] [--discriminator smallbig] [--photos 100] [--rounds 3] ...
+                [--near-size 320x320] [--discriminator smallbig ridge] [--photos 100] [--rounds 3] ...
 
 Starts `nearfar node` with the big model (one engine thread, one call at a time) on one core and lets
-`nearfar run` go over the photos on another, three ways: edge-only (no far model), cloud-only (no near
-model as long as the far one answers) and ours (near, then the difficult ones far). Each round runs all
+`nearfar run` go over the photos on another: edge-only (no far model), cloud-only (no near model as long
+as the far one answers) and ours (near, then the difficult ones far) by each discriminator named. Each round runs all
 of them, serially (one photo at a time, as the paper: --in-flight 1) and pipelined (run's defaults), in
 an order that turns from round to round, so that what else the machine does meets all alike. Loading of
 models is not counted; reading and decoding of the photos is.
 
-The discriminator is fitted by `nearfar calibrate` on the photos that are not run (drawn by --seed) from
-recordings of both models, which are made first; its upload threshold is the one that uploads the share
+Discriminators are fitted by `nearfar calibrate` on the photos that are not run (drawn by --seed) from
+recordings of both models, which are made first; the upload threshold is the one that uploads the share
 --upload there. A discriminator FILE is taken as it is.
 
 Data: the helmet photos and models of the bundle, unless named otherwise. Traces stay in --work, for
@@ -33,7 +33,6 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUNDLE = pathlib.Path(os.environ.get("NEARFAR_ASSETS", ROOT.parent / "shared/assets"))
-WAYS = ["edge-only", "cloud-only", "ours"]
 MODES = ["serial", "pipelined"]
 
 
@@ -104,7 +103,7 @@ def run(options, node, way, mode, photos, trace):
         command += ["--discriminator", "edge-only"]
     else:
         command += ["--far", f"{options.far_address}:{node.port}", "--deadline", "60s",
-                    "--discriminator", "cloud-only" if way == "cloud-only" else options.judge]
+                    "--discriminator", options.judges.get(way, way)]
         if options.link != "none":
             command += ["--link-model", options.link]
     if mode == "serial":
@@ -115,8 +114,8 @@ def run(options, node, way, mode, photos, trace):
     return summary
 
 
-def calibrate(options, truth):
-    """The discriminator file, fitted on the part `fit`."""
+def record(options, truth):
+    """Recordings of both models over the part `fit`."""
     recordings = {}
     for side, model, settings in [("near", options.near, [f"input.size={options.near_size}"]),
                                   ("far", options.far, options.far_set)]:
@@ -132,12 +131,18 @@ def calibrate(options, truth):
         part = options.work / f"fit-{side}.rec"
         keep_images(recordings[side], part, ids)
         recordings[side] = part
-    file = options.work / "discriminator.json"
+    return recordings
+
+
+def calibrate(options, name, recordings, truth):
+    """The file of a discriminator by name, fitted on the part `fit`."""
+    file = options.work / f"{name}.json"
     command = [options.nearfar, "calibrate", "--near", recordings["near"], "--far", recordings["far"],
-               "--classes", options.classes, "--discriminator", options.discriminator,
+               "--classes", options.classes, "--discriminator", name,
                "--upload", options.upload, "-o", file]
     for word in options.param:
-        command += ["--param", word]
+        if word.startswith(name + ":"):
+            command += ["--param", word[len(name) + 1:]]
     if options.fit_to_truth:
         command += ["--truth", truth, "--image-set", "fit"]
     say(check(command).strip().replace("\n", "\n          "))
@@ -163,8 +168,8 @@ def main():
     add("--far", type=pathlib.Path, default=BUNDLE / "weights/helmet_yolov5s_rawheads_fp16w.onnx")
     add("--far-set", action="append", default=[], help="setting over the far model's config.pbtxt")
     add("--link", default="up=20Mbit/s down=20Mbit/s delay=5ms", help="`none`: none is modelled")
-    add("--discriminator", default="smallbig", help="a name, fitted here, or a file")
-    add("--param", action="append", default=[], help="of the discriminator, kept at calibration")
+    add("--discriminator", nargs="+", default=["smallbig", "ridge"], help="names, fitted here, or files")
+    add("--param", action="append", default=[], help="of a discriminator, kept at calibration: NAME:KEY=NUMBER")
     add("--upload", type=float, default=0.5)
     add("--fit-to-truth", action="store_true", help="calibrate against the annotations")
     add("--near-recording", type=pathlib.Path)
@@ -194,62 +199,70 @@ def main():
     truth = options.work / "truth"
     write_truth(truth, options.truth, options.corners_from,
                 {"judge": [p.stem for p in judged], "fit": [p.stem for p in fit]})
-    if pathlib.Path(options.discriminator).is_file():
-        options.judge = options.discriminator
-    else:
+    options.judges = {}
+    recordings = None
+    for name in options.discriminator:
+        if pathlib.Path(name).is_file():
+            options.judges[pathlib.Path(name).stem] = name
+            continue
         if not fit:
             sys.exit("table_xi: --photos leaves none to calibrate on; run fewer or give a discriminator file")
-        options.judge = calibrate(options, truth)
+        recordings = recordings or record(options, truth)
+        options.judges[name] = calibrate(options, name, recordings, truth)
+    ways = ["edge-only", "cloud-only", *options.judges]
 
-    seconds = {(way, mode): [] for way in WAYS for mode in options.modes}
+    seconds = {(way, mode): [] for way in ways for mode in options.modes}
     summaries = {}
     load = [os.getloadavg()[0]]
     with Node(options) as node:
         run(options, node, "cloud-only", "serial", judged[:3], options.work / "warm.jsonl")
         for turn in range(options.rounds):
             for mode in options.modes:
-                for way in WAYS[turn % 3:] + WAYS[:turn % 3]:
+                for way in ways[turn % len(ways):] + ways[:turn % len(ways)]:
                     trace = options.work / f"{way}-{mode}.jsonl"
                     summary = run(options, node, way, mode, judged, trace)
                     seconds[way, mode].append(summary["elapsed_s"])
                     summaries[way, mode] = summary
                 say(f"round {turn + 1}, {mode}: " +
-                    ", ".join(f"{way} {seconds[way, mode][-1]:.2f} s" for way in WAYS))
+                    ", ".join(f"{way} {seconds[way, mode][-1]:.2f} s" for way in ways))
             load.append(os.getloadavg()[0])
 
-    traces = {way: options.work / f"{way}-{options.modes[0]}.jsonl" for way in WAYS}
-    rows = {way: json.loads(check([options.nearfar, "eval", "--truth", truth, "--image-set", "judge", "--classes",
-                                   options.classes, "--trace", trace, "--json"]))["rows"][0]
-            for way, trace in traces.items()}
+    traces = {way: options.work / f"{way}-{options.modes[0]}.jsonl" for way in ways}
+    rows = {}
+    for way, trace in traces.items():
+        result = json.loads(check([options.nearfar, "eval", "--truth", truth, "--image-set", "judge",
+                                   "--classes", options.classes, "--trace", trace, "--json"]))
+        rows[way] = next(row for row in result["rows"] if row["role"] == "end-to-end")
 
     p50 = {key: statistics.median(values) for key, values in seconds.items()}
     ratio = {key: statistics.median(a / b for a, b in zip(values, seconds["cloud-only", key[1]]))
              for key, values in seconds.items()}
-    table = [["", *WAYS]]
-    of = lambda name, form: [form(rows[way][name]) for way in WAYS]
+    table = [["", *ways]]
+    of = lambda name, form: [form(rows[way][name]) for way in ways]
     table.append(["mAP (%)", *of("map_voc07", lambda v: f"{100 * v:.2f}")])
     table.append(["objects found (of the truth)", *of("objects_found", str)])
     table.append(["objects counted (the paper's)", *of("objects_counted", str)])
     for mode in options.modes:
         spread = lambda way: f"{p50[way, mode]:.2f} [{min(seconds[way, mode]):.2f}, {max(seconds[way, mode]):.2f}]"
-        table.append([f"total time, {mode} (s)", *map(spread, WAYS)])
-        table.append(["  of cloud-only's, by rounds", *(f"{ratio[way, mode]:.3f}" for way in WAYS)])
+        table.append([f"total time, {mode} (s)", *map(spread, ways)])
+        table.append(["  of cloud-only's, by rounds", *(f"{ratio[way, mode]:.3f}" for way in ways)])
     first = options.modes[0]
-    table.append(["upload ratio (%)", *(f"{100 * summaries[way, first]['uploaded'] / len(judged):.2f}" for way in WAYS)])
-    table.append(["sent (MB)", *(f"{summaries[way, first]['bytes_up'] / 2**20:.2f}" for way in WAYS)])
-    widths = [max(len(row[i]) for row in table) for i in range(4)]
-    found = {way: rows[way]["objects_found"] for way in WAYS}
+    table.append(["upload ratio (%)", *(f"{100 * summaries[way, first]['uploaded'] / len(judged):.2f}" for way in ways)])
+    table.append(["sent (MB)", *(f"{summaries[way, first]['bytes_up'] / 2**20:.2f}" for way in ways)])
+    widths = [max(len(row[i]) for row in table) for i in range(len(ways) + 1)]
     lines = ["  ".join(cell.ljust(widths[i]) if i == 0 else cell.rjust(widths[i]) for i, cell in enumerate(row))
              for row in table]
     lines.append("")
     lines.append(f"{len(judged)} photos (seed {options.seed}), {options.rounds} rounds, p50 [least, most]; "
                  f"link {options.link}; near {options.near.stem} at {options.near_size}, far {options.far.stem}; "
-                 f"{options.discriminator} {' '.join(options.param)} fitted on {len(fit)} other photos"
-                 f"{' and their truth' if options.fit_to_truth else ''}; corners from {options.corners_from}")
-    share = found["ours"] / max(1, found["cloud-only"])
-    counted = rows["ours"]["objects_counted"] / max(1, rows["cloud-only"]["objects_counted"])
-    lines.append(f"ours: {100 * share:.1f} % of cloud-only's objects found, {100 * counted:.1f} % of those counted; "
-                 f"load average before and after the rounds: {', '.join(f'{value:.1f}' for value in load)}")
+                 f"discriminators fitted on {len(fit)} other photos"
+                 f"{' and their truth' if options.fit_to_truth else ''}{' '.join(['', *options.param])}; "
+                 f"corners from {options.corners_from}")
+    for way in options.judges:
+        part = lambda name: 100 * rows[way][name] / max(1, rows["cloud-only"][name])
+        lines.append(f"{way}: {part('objects_found'):.1f} % of cloud-only's objects found, "
+                     f"{part('objects_counted'):.1f} % of those counted")
+    lines.append(f"load average before and after the rounds: {', '.join(f'{value:.1f}' for value in load)}")
     text = "\n".join(lines)
     (options.work / "table.txt").write_text(text + "\n")
     result = {"seconds": {f"{way} {mode}": values for (way, mode), values in seconds.items()},
