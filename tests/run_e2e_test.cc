@@ -426,7 +426,7 @@ TEST_F(RunEndToEnd, ChecksTheExampleAndNamesLineAndKeyOfAMistake) {
                {"classes: [unicorn]", "bad.yaml:2: classes: the near model knows no 'unicorn'"},
                {"link-model: up=20Mbit/s", "bad.yaml:2: link-model: goes with --far"},
                {"link-model: up=20\nfar: 127.0.0.1:1",
-                "bad.yaml:2: link-model: 'up=20': write a rate with its unit"},
+                "bad.yaml:2: link-model: 'up=20': '20' is no rate above 0"},
                {"deadline: 0s", "bad.yaml:2: deadline: must be longer than 0"}};
   for (const auto& c : cases) {
     const bool has_near = std::string(c.line).starts_with("near:");
