@@ -97,8 +97,9 @@ def run(options, node, way, mode, photos, trace):
     """One pass over the photos; run's summary."""
     (options.work / "photos.txt").write_text("".join(f"{photo}\n" for photo in photos))
     command = [*pinned(options.near_core), options.nearfar, "run", options.work / "photos.txt",
-               "--near", options.near, "--near-set", f"input.size={options.near_size}",
-               "--classes", options.classes, "--trace", trace, "--json"]
+               "--near", options.near, "--classes", options.classes, "--trace", trace, "--json"]
+    for setting in options.near_set:
+        command += ["--near-set", setting]
     if way == "edge-only":
         command += ["--discriminator", "edge-only"]
     else:
@@ -114,24 +115,45 @@ def run(options, node, way, mode, photos, trace):
     return summary
 
 
-def record(options, truth):
-    """Recordings of both models over the part `fit`."""
-    recordings = {}
-    for side, model, settings in [("near", options.near, [f"input.size={options.near_size}"]),
-                                  ("far", options.far, options.far_set)]:
-        given = getattr(options, f"{side}_recording")
-        recordings[side] = given or options.work / f"{side}-{options.near_size if side == 'near' else 'far'}.rec"
-        if not given:
-            command = [options.nearfar, "record", options.photo_folder, "-m", model, "-o", recordings[side]]
-            for setting in settings:
-                command += ["--set", setting]
-            check(command)
-    ids = set((truth / "ImageSets/Main/fit.txt").read_text().split())
-    for side in recordings:
-        part = options.work / f"fit-{side}.rec"
-        keep_images(recordings[side], part, ids)
-        recordings[side] = part
-    return recordings
+def record(options, side):
+    """A recording of one model over all photos; one that is there already is gone on with."""
+    model, settings = (options.near, options.near_set) if side == "near" else (options.far, options.far_set)
+    name = re.sub(r"[^A-Za-z0-9.]+", "_", " ".join([model.stem, *settings]))
+    file = options.work / f"{name}.rec"
+    command = [options.nearfar, "record", options.photo_folder, "-m", model, "-o", file]
+    for setting in settings:
+        command += ["--set", setting]
+    check(command)
+    return file
+
+
+def overlap(a, b):
+    """Intersection over union of two boxes x1, y1, x2, y2, ..."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0
+    area = width * height
+    return area / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - area)
+
+
+def stretch_of(near, far, classes):
+    """By how much near's boxes must be moved outwards to be drawn as far's are: medians over pairs of
+    boxes (near scored above 0.4, far above 0.5, the best overlap, at least 0.25), in shares of near's size."""
+    def boxes(file, least):
+        head, *lines = map(json.loads, file.read_text().splitlines())
+        labels = [head["classes"].index(name) for name in classes.split(",")]
+        return {line["name"]: [d for d in line["detections"] if d[5] in labels and d[4] > least] for line in lines}
+    far_boxes = boxes(far, 0.5)
+    shares = []
+    for name, found in boxes(near, 0.4).items():
+        for a in found:
+            b = max(far_boxes[name], key=lambda other: overlap(a, other), default=None)
+            if b and overlap(a, b) >= 0.25:
+                width, height = a[2] - a[0], a[3] - a[1]
+                shares.append(((a[0] - b[0]) / width, (a[1] - b[1]) / height, (b[2] - a[2]) / width,
+                               (b[3] - a[3]) / height))
+    return len(shares), [round(statistics.median(side), 2) for side in zip(*shares)]
 
 
 def calibrate(options, name, recordings, truth):
@@ -165,6 +187,9 @@ def main():
     add("--corners-from", type=int, choices=[0, 1], default=1, help="how the truth counts px")
     add("--near", type=pathlib.Path, default=BUNDLE / "weights/helmet_yolov8n_rawheads_fp16w.onnx")
     add("--near-size", default="320x320")
+    add("--near-set", action="append", default=[], help="further setting over the near model's config.pbtxt")
+    add("--stretch", metavar="CLASS", help="draw near's boxes of this class of its own as the far model draws "
+        "them, as fitted on the photos that are not run (box.stretch.CLASS)")
     add("--far", type=pathlib.Path, default=BUNDLE / "weights/helmet_yolov5s_rawheads_fp16w.onnx")
     add("--far-set", action="append", default=[], help="setting over the far model's config.pbtxt")
     add("--link", default="up=20Mbit/s down=20Mbit/s delay=5ms", help="`none`: none is modelled")
@@ -199,16 +224,32 @@ def main():
     truth = options.work / "truth"
     write_truth(truth, options.truth, options.corners_from,
                 {"judge": [p.stem for p in judged], "fit": [p.stem for p in fit]})
+    options.near_set.insert(0, f"input.size={options.near_size}")
+    recordings = {}
+
+    def fit_part(side):
+        part = options.work / f"fit-{side}.rec"
+        keep_images(getattr(options, f"{side}_recording") or record(options, side), part, {p.stem for p in fit})
+        recordings[side] = part
+
+    if options.stretch or not all(pathlib.Path(name).is_file() for name in options.discriminator):
+        if not fit:
+            sys.exit("table_xi: --photos leaves none to fit to; run fewer, or give a discriminator file")
+        fit_part("near")
+        fit_part("far")
+    if options.stretch:
+        pairs, shares = stretch_of(recordings["near"], recordings["far"], options.classes)
+        setting = f"box.stretch.{options.stretch}={','.join(f'{share:g}' for share in shares)}"
+        say(f"{setting}, from {pairs} pairs of boxes in the {len(fit)} photos that are not run")
+        options.near_set.append(setting)
+        options.near_recording = None
+        fit_part("near")
     options.judges = {}
-    recordings = None
     for name in options.discriminator:
         if pathlib.Path(name).is_file():
             options.judges[pathlib.Path(name).stem] = name
-            continue
-        if not fit:
-            sys.exit("table_xi: --photos leaves none to calibrate on; run fewer or give a discriminator file")
-        recordings = recordings or record(options, truth)
-        options.judges[name] = calibrate(options, name, recordings, truth)
+        else:
+            options.judges[name] = calibrate(options, name, recordings, truth)
     ways = ["edge-only", "cloud-only", *options.judges]
 
     seconds = {(way, mode): [] for way in ways for mode in options.modes}
@@ -254,7 +295,7 @@ def main():
              for row in table]
     lines.append("")
     lines.append(f"{len(judged)} photos (seed {options.seed}), {options.rounds} rounds, p50 [least, most]; "
-                 f"link {options.link}; near {options.near.stem} at {options.near_size}, far {options.far.stem}; "
+                 f"link {options.link}; near {options.near.stem} {' '.join(options.near_set)}, far {options.far.stem}; "
                  f"discriminators fitted on {len(fit)} other photos"
                  f"{' and their truth' if options.fit_to_truth else ''}{' '.join(['', *options.param])}; "
                  f"corners from {options.corners_from}")
