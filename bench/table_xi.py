@@ -2,17 +2,17 @@
 """The paper's Table XI, live: edge-only, cloud-only and ours over a link, total time measured.
 
     table_xi.py [--nearfar build/nearfar] [--link "up=20Mbit/s down=20Mbit/s delay=5ms"]
-                [--near-size 320x320] [--discriminator smallbig] [--photos 100] [--rounds 3] ...
+                [--near-size 320x320] [--discriminator smallbig ridge] [--photos 100] [--rounds 3] ...
 
 Starts `nearfar node` with the big model (one engine thread, one call at a time) on one core and lets
-`nearfar run` go over the photos on another, three ways: edge-only (no far model), cloud-only (no near
-model as long as the far one answers) and ours (near, then the difficult ones far). Each round runs all
+`nearfar run` go over the photos on another: edge-only (no far model), cloud-only (no near model as long
+as the far one answers) and ours (near, then the difficult ones far) by each discriminator named. Each round runs all
 of them, serially (one photo at a time, as the paper: --in-flight 1) and pipelined (run's defaults), in
 an order that turns from round to round, so that what else the machine does meets all alike. Loading of
 models is not counted; reading and decoding of the photos is.
 
-The discriminator is fitted by `nearfar calibrate` on the photos that are not run (drawn by --seed) from
-recordings of both models, which are made first; its upload threshold is the one that uploads the share
+Discriminators are fitted by `nearfar calibrate` on the photos that are not run (drawn by --seed) from
+recordings of both models, which are made first; the upload threshold is the one that uploads the share
 --upload there. A discriminator FILE is taken as it is.
 
 Data: the helmet photos and models of the bundle, unless named otherwise. Traces stay in --work, for
@@ -33,7 +33,6 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUNDLE = pathlib.Path(os.environ.get("NEARFAR_ASSETS", ROOT.parent / "shared/assets"))
-WAYS = ["edge-only", "cloud-only", "ours"]
 MODES = ["serial", "pipelined"]
 
 
@@ -98,13 +97,14 @@ def run(options, node, way, mode, photos, trace):
     """One pass over the photos; run's summary."""
     (options.work / "photos.txt").write_text("".join(f"{photo}\n" for photo in photos))
     command = [*pinned(options.near_core), options.nearfar, "run", options.work / "photos.txt",
-               "--near", options.near, "--near-set", f"input.size={options.near_size}",
-               "--classes", options.classes, "--trace", trace, "--json"]
+               "--near", options.near, "--classes", options.classes, "--trace", trace, "--json"]
+    for setting in options.near_set:
+        command += ["--near-set", setting]
     if way == "edge-only":
         command += ["--discriminator", "edge-only"]
     else:
         command += ["--far", f"{options.far_address}:{node.port}", "--deadline", "60s",
-                    "--discriminator", "cloud-only" if way == "cloud-only" else options.judge]
+                    "--discriminator", options.judges.get(way, way)]
         if options.link != "none":
             command += ["--link-model", options.link]
     if mode == "serial":
@@ -115,29 +115,56 @@ def run(options, node, way, mode, photos, trace):
     return summary
 
 
-def calibrate(options, truth):
-    """The discriminator file, fitted on the part `fit`."""
-    recordings = {}
-    for side, model, settings in [("near", options.near, [f"input.size={options.near_size}"]),
-                                  ("far", options.far, options.far_set)]:
-        given = getattr(options, f"{side}_recording")
-        recordings[side] = given or options.work / f"{side}-{options.near_size if side == 'near' else 'far'}.rec"
-        if not given:
-            command = [options.nearfar, "record", options.photo_folder, "-m", model, "-o", recordings[side]]
-            for setting in settings:
-                command += ["--set", setting]
-            check(command)
-    ids = set((truth / "ImageSets/Main/fit.txt").read_text().split())
-    for side in recordings:
-        part = options.work / f"fit-{side}.rec"
-        keep_images(recordings[side], part, ids)
-        recordings[side] = part
-    file = options.work / "discriminator.json"
+def record(options, side):
+    """A recording of one model over all photos; one that is there already is gone on with."""
+    model, settings = (options.near, options.near_set) if side == "near" else (options.far, options.far_set)
+    name = re.sub(r"[^A-Za-z0-9.]+", "_", " ".join([model.stem, *settings]))
+    file = options.work / f"{name}.rec"
+    command = [options.nearfar, "record", options.photo_folder, "-m", model, "-o", file]
+    for setting in settings:
+        command += ["--set", setting]
+    check(command)
+    return file
+
+
+def overlap(a, b):
+    """Intersection over union of two boxes x1, y1, x2, y2, ..."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0
+    area = width * height
+    return area / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - area)
+
+
+def stretch_of(near, far, classes):
+    """By how much near's boxes must be moved outwards to be drawn as far's are: medians over pairs of
+    boxes (near scored above 0.4, far above 0.5, the best overlap, at least 0.25), in shares of near's size."""
+    def boxes(file, least):
+        head, *lines = map(json.loads, file.read_text().splitlines())
+        labels = [head["classes"].index(name) for name in classes.split(",")]
+        return {line["name"]: [d for d in line["detections"] if d[5] in labels and d[4] > least] for line in lines}
+    far_boxes = boxes(far, 0.5)
+    shares = []
+    for name, found in boxes(near, 0.4).items():
+        for a in found:
+            b = max(far_boxes[name], key=lambda other: overlap(a, other), default=None)
+            if b and overlap(a, b) >= 0.25:
+                width, height = a[2] - a[0], a[3] - a[1]
+                shares.append(((a[0] - b[0]) / width, (a[1] - b[1]) / height, (b[2] - a[2]) / width,
+                               (b[3] - a[3]) / height))
+    return len(shares), [round(statistics.median(side), 2) for side in zip(*shares)]
+
+
+def calibrate(options, name, recordings, truth):
+    """The file of a discriminator by name, fitted on the part `fit`."""
+    file = options.work / f"{name}.json"
     command = [options.nearfar, "calibrate", "--near", recordings["near"], "--far", recordings["far"],
-               "--classes", options.classes, "--discriminator", options.discriminator,
+               "--classes", options.classes, "--discriminator", name,
                "--upload", options.upload, "-o", file]
     for word in options.param:
-        command += ["--param", word]
+        if word.startswith(name + ":"):
+            command += ["--param", word[len(name) + 1:]]
     if options.fit_to_truth:
         command += ["--truth", truth, "--image-set", "fit"]
     say(check(command).strip().replace("\n", "\n          "))
@@ -160,11 +187,14 @@ def main():
     add("--corners-from", type=int, choices=[0, 1], default=1, help="how the truth counts px")
     add("--near", type=pathlib.Path, default=BUNDLE / "weights/helmet_yolov8n_rawheads_fp16w.onnx")
     add("--near-size", default="320x320")
+    add("--near-set", action="append", default=[], help="further setting over the near model's config.pbtxt")
+    add("--stretch", metavar="CLASS", help="draw near's boxes of this class of its own as the far model draws "
+        "them, as fitted on the photos that are not run (box.stretch.CLASS)")
     add("--far", type=pathlib.Path, default=BUNDLE / "weights/helmet_yolov5s_rawheads_fp16w.onnx")
     add("--far-set", action="append", default=[], help="setting over the far model's config.pbtxt")
     add("--link", default="up=20Mbit/s down=20Mbit/s delay=5ms", help="`none`: none is modelled")
-    add("--discriminator", default="smallbig", help="a name, fitted here, or a file")
-    add("--param", action="append", default=[], help="of the discriminator, kept at calibration")
+    add("--discriminator", nargs="+", default=["smallbig", "ridge"], help="names, fitted here, or files")
+    add("--param", action="append", default=[], help="of a discriminator, kept at calibration: NAME:KEY=NUMBER")
     add("--upload", type=float, default=0.5)
     add("--fit-to-truth", action="store_true", help="calibrate against the annotations")
     add("--near-recording", type=pathlib.Path)
@@ -194,62 +224,86 @@ def main():
     truth = options.work / "truth"
     write_truth(truth, options.truth, options.corners_from,
                 {"judge": [p.stem for p in judged], "fit": [p.stem for p in fit]})
-    if pathlib.Path(options.discriminator).is_file():
-        options.judge = options.discriminator
-    else:
-        if not fit:
-            sys.exit("table_xi: --photos leaves none to calibrate on; run fewer or give a discriminator file")
-        options.judge = calibrate(options, truth)
+    options.near_set.insert(0, f"input.size={options.near_size}")
+    recordings = {}
 
-    seconds = {(way, mode): [] for way in WAYS for mode in options.modes}
+    def fit_part(side):
+        part = options.work / f"fit-{side}.rec"
+        keep_images(getattr(options, f"{side}_recording") or record(options, side), part, {p.stem for p in fit})
+        recordings[side] = part
+
+    if options.stretch or not all(pathlib.Path(name).is_file() for name in options.discriminator):
+        if not fit:
+            sys.exit("table_xi: --photos leaves none to fit to; run fewer, or give a discriminator file")
+        fit_part("near")
+        fit_part("far")
+    if options.stretch:
+        pairs, shares = stretch_of(recordings["near"], recordings["far"], options.classes)
+        setting = f"box.stretch.{options.stretch}={','.join(f'{share:g}' for share in shares)}"
+        say(f"{setting}, from {pairs} pairs of boxes in the {len(fit)} photos that are not run")
+        options.near_set.append(setting)
+        options.near_recording = None
+        fit_part("near")
+    options.judges = {}
+    for name in options.discriminator:
+        if pathlib.Path(name).is_file():
+            options.judges[pathlib.Path(name).stem] = name
+        else:
+            options.judges[name] = calibrate(options, name, recordings, truth)
+    ways = ["edge-only", "cloud-only", *options.judges]
+
+    seconds = {(way, mode): [] for way in ways for mode in options.modes}
     summaries = {}
     load = [os.getloadavg()[0]]
     with Node(options) as node:
         run(options, node, "cloud-only", "serial", judged[:3], options.work / "warm.jsonl")
         for turn in range(options.rounds):
             for mode in options.modes:
-                for way in WAYS[turn % 3:] + WAYS[:turn % 3]:
+                for way in ways[turn % len(ways):] + ways[:turn % len(ways)]:
                     trace = options.work / f"{way}-{mode}.jsonl"
                     summary = run(options, node, way, mode, judged, trace)
                     seconds[way, mode].append(summary["elapsed_s"])
                     summaries[way, mode] = summary
                 say(f"round {turn + 1}, {mode}: " +
-                    ", ".join(f"{way} {seconds[way, mode][-1]:.2f} s" for way in WAYS))
+                    ", ".join(f"{way} {seconds[way, mode][-1]:.2f} s" for way in ways))
             load.append(os.getloadavg()[0])
 
-    traces = {way: options.work / f"{way}-{options.modes[0]}.jsonl" for way in WAYS}
-    rows = {way: json.loads(check([options.nearfar, "eval", "--truth", truth, "--image-set", "judge", "--classes",
-                                   options.classes, "--trace", trace, "--json"]))["rows"][0]
-            for way, trace in traces.items()}
+    traces = {way: options.work / f"{way}-{options.modes[0]}.jsonl" for way in ways}
+    rows = {}
+    for way, trace in traces.items():
+        result = json.loads(check([options.nearfar, "eval", "--truth", truth, "--image-set", "judge",
+                                   "--classes", options.classes, "--trace", trace, "--json"]))
+        rows[way] = next(row for row in result["rows"] if row["role"] == "end-to-end")
 
     p50 = {key: statistics.median(values) for key, values in seconds.items()}
     ratio = {key: statistics.median(a / b for a, b in zip(values, seconds["cloud-only", key[1]]))
              for key, values in seconds.items()}
-    table = [["", *WAYS]]
-    of = lambda name, form: [form(rows[way][name]) for way in WAYS]
+    table = [["", *ways]]
+    of = lambda name, form: [form(rows[way][name]) for way in ways]
     table.append(["mAP (%)", *of("map_voc07", lambda v: f"{100 * v:.2f}")])
     table.append(["objects found (of the truth)", *of("objects_found", str)])
     table.append(["objects counted (the paper's)", *of("objects_counted", str)])
     for mode in options.modes:
         spread = lambda way: f"{p50[way, mode]:.2f} [{min(seconds[way, mode]):.2f}, {max(seconds[way, mode]):.2f}]"
-        table.append([f"total time, {mode} (s)", *map(spread, WAYS)])
-        table.append(["  of cloud-only's, by rounds", *(f"{ratio[way, mode]:.3f}" for way in WAYS)])
+        table.append([f"total time, {mode} (s)", *map(spread, ways)])
+        table.append(["  of cloud-only's, by rounds", *(f"{ratio[way, mode]:.3f}" for way in ways)])
     first = options.modes[0]
-    table.append(["upload ratio (%)", *(f"{100 * summaries[way, first]['uploaded'] / len(judged):.2f}" for way in WAYS)])
-    table.append(["sent (MB)", *(f"{summaries[way, first]['bytes_up'] / 2**20:.2f}" for way in WAYS)])
-    widths = [max(len(row[i]) for row in table) for i in range(4)]
-    found = {way: rows[way]["objects_found"] for way in WAYS}
+    table.append(["upload ratio (%)", *(f"{100 * summaries[way, first]['uploaded'] / len(judged):.2f}" for way in ways)])
+    table.append(["sent (MB)", *(f"{summaries[way, first]['bytes_up'] / 2**20:.2f}" for way in ways)])
+    widths = [max(len(row[i]) for row in table) for i in range(len(ways) + 1)]
     lines = ["  ".join(cell.ljust(widths[i]) if i == 0 else cell.rjust(widths[i]) for i, cell in enumerate(row))
              for row in table]
     lines.append("")
     lines.append(f"{len(judged)} photos (seed {options.seed}), {options.rounds} rounds, p50 [least, most]; "
-                 f"link {options.link}; near {options.near.stem} at {options.near_size}, far {options.far.stem}; "
-                 f"{options.discriminator} {' '.join(options.param)} fitted on {len(fit)} other photos"
-                 f"{' and their truth' if options.fit_to_truth else ''}; corners from {options.corners_from}")
-    share = found["ours"] / max(1, found["cloud-only"])
-    counted = rows["ours"]["objects_counted"] / max(1, rows["cloud-only"]["objects_counted"])
-    lines.append(f"ours: {100 * share:.1f} % of cloud-only's objects found, {100 * counted:.1f} % of those counted; "
-                 f"load average before and after the rounds: {', '.join(f'{value:.1f}' for value in load)}")
+                 f"link {options.link}; near {options.near.stem} {' '.join(options.near_set)}, far {options.far.stem}; "
+                 f"discriminators fitted on {len(fit)} other photos"
+                 f"{' and their truth' if options.fit_to_truth else ''}{' '.join(['', *options.param])}; "
+                 f"corners from {options.corners_from}")
+    for way in options.judges:
+        part = lambda name: 100 * rows[way][name] / max(1, rows["cloud-only"][name])
+        lines.append(f"{way}: {part('objects_found'):.1f} % of cloud-only's objects found, "
+                     f"{part('objects_counted'):.1f} % of those counted")
+    lines.append(f"load average before and after the rounds: {', '.join(f'{value:.1f}' for value in load)}")
     text = "\n".join(lines)
     (options.work / "table.txt").write_text(text + "\n")
     result = {"seconds": {f"{way} {mode}": values for (way, mode), values in seconds.items()},

@@ -161,6 +161,20 @@ TEST_F(EvalProgram, JudgesATraceAlone) {
   EXPECT_FALSE(result["rows"][1].contains("gap_recovered")) << "no big model to compare with";
 }
 
+TEST_F(EvalProgram, GivesTheNearModelNoRowWhereTheRunLeftItOut) {
+  Trace trace = *ReadTrace(trace_);
+  trace.frames[1].answers.erase(trace.frames[1].answers.begin());
+  std::string lines = ToJsonLine(trace.run) + "\n";
+  for (const FrameRecord& frame : trace.frames) {
+    lines += ToJsonLine(frame) + "\n";
+  }
+  const json result = EvalJson({"--trace", folder_.Write("cloud_only.jsonl", lines)});
+  ASSERT_EQ(result["rows"].size(), 1U);
+  EXPECT_EQ(result["rows"][0]["role"], "end-to-end");
+  EXPECT_DOUBLE_EQ(result["rows"][0]["map_voc07"], 1);
+  EXPECT_THAT(result["notes"].dump(), HasSubstr("asked the near model about 2 of 3 images"));
+}
+
 TEST_F(EvalProgram, ReplaysDecisionsFromRecordings) {
   const json rows = EvalJson({"--near", near_, "--far", far_, "--discriminator", "random",
                               "smallbig", "--upload", "0", "1"})["rows"];

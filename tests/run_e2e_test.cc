@@ -333,6 +333,84 @@ TEST_F(RunEndToEnd, RunsNearWhenNobodyIsAtTheFarEnd) {
   EXPECT_THAT(Errors(), HasSubstr("cannot be used yet"));
 }
 
+TEST_F(RunEndToEnd, KeepsEveryPictureWhenTheModelledLinkLosesEverything) {
+  int port = 0;
+  const auto node = StartNode(port);
+  for (const char* in_flight : {"1", "8"}) {
+    auto run = StartRun(Times(6), {"--far", "127.0.0.1:" + std::to_string(port) + "/scene_far",
+                                   "--discriminator", "cloud-only", "--link-model", "loss=100%",
+                                   "--deadline", "50ms", "--first-backoff", "1ms", "--last-backoff",
+                                   "1ms", "--in-flight", in_flight, "--trace", At("run.jsonl")});
+    EXPECT_EQ(run->Wait(), 0) << Errors();
+    const Trace trace = TraceOfRun();
+    ASSERT_EQ(trace.frames.size(), 6U);
+    ExpectOnceInOrder(trace);
+    for (const FrameRecord& record : trace.frames) {
+      EXPECT_EQ(record.status, FrameStatus::kDegraded);
+      EXPECT_EQ(record.answers.front().link, kNear);
+      EXPECT_TRUE(record.answers.front().ok());
+    }
+    EXPECT_THAT(trace.frames[0].reason, HasSubstr("within 50 ms"));
+  }
+}
+
+TEST_F(RunEndToEnd, KeepsEveryPictureWhenTheNodeStandsStill) {
+  int port = 0;
+  const auto node = StartNode(port);
+  std::vector<std::string> inputs = Times(3);
+  inputs.push_back(Gate("gate.jpg"));
+  for (const std::string& picture : Times(5)) {
+    inputs.push_back(picture);
+  }
+  auto run = StartRun(inputs, {"--far", "127.0.0.1:" + std::to_string(port) + "/scene_far",
+                               "--discriminator", "cloud-only", "--link-model", "delay=1ms",
+                               "--deadline", "1s", "--first-backoff", "1ms", "--last-backoff", "1ms",
+                               "--in-flight", "1", "--trace", At("run.jsonl")});
+  const int reached = Reach(At("gate.jpg"));
+  node->Signal(SIGSTOP);
+  Open(reached);
+  EXPECT_EQ(run->Wait(), 0) << Errors();
+  node->Signal(SIGCONT);
+  const Trace trace = TraceOfRun();
+  ASSERT_EQ(trace.frames.size(), inputs.size());
+  ExpectOnceInOrder(trace);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    EXPECT_EQ(trace.frames[i].status, i < 3 ? FrameStatus::kOk : FrameStatus::kDegraded) << i;
+    EXPECT_EQ(trace.frames[i].answers.front().link, i < 3 ? LinkId{1} : kNear) << i;
+  }
+}
+
+TEST_F(RunEndToEnd, KeepsEveryPictureWhenTheNodeDiesBehindAModelledLink) {
+  int port = 0;
+  auto node = StartNode(port);
+  std::vector<std::string> inputs = Times(4);
+  inputs.push_back(Gate("dies.jpg"));
+  for (const std::string& picture : Times(20)) {
+    inputs.push_back(picture);
+  }
+  auto run = StartRun(inputs, {"--far", "127.0.0.1:" + std::to_string(port) + "/scene_far",
+                               "--discriminator", "cloud-only", "--deadline", "20s", "--link-model",
+                               "up=20Mbit/s down=20Mbit/s delay=20ms jitter=1ms loss=0.1%",
+                               "--trace", At("run.jsonl")});
+  const int reached = Reach(At("dies.jpg"));
+  ASSERT_TRUE(Eventually([&] { return TraceOfRun().frames.size() >= 4; })) << Errors();
+  node->Kill();
+  Open(reached);
+  EXPECT_EQ(run->Wait(), 0) << Errors();
+  const Trace trace = TraceOfRun();
+  ASSERT_EQ(trace.frames.size(), inputs.size());
+  ExpectOnceInOrder(trace);
+  for (std::size_t i = 0; i < 4; ++i) {
+    ASSERT_EQ(trace.frames[i].status, FrameStatus::kOk) << trace.frames[i].reason;
+    ASSERT_EQ(trace.frames[i].answers.size(), 1U);  // the near model was left out
+    EXPECT_GE(trace.frames[i].answers[0].total, std::chrono::milliseconds(40));  // both ways
+  }
+  for (std::size_t i = 4; i < inputs.size(); ++i) {
+    EXPECT_EQ(trace.frames[i].status, FrameStatus::kDegraded) << i;
+    EXPECT_EQ(trace.frames[i].answers.front().link, kNear) << i;
+  }
+}
+
 TEST_F(RunEndToEnd, ChecksTheExampleAndNamesLineAndKeyOfAMistake) {
   EXPECT_EQ(chdir(NEARFAR_SOURCE_DIR), 0);
   const std::string example = NEARFAR_SOURCE_DIR "/examples/small-big.yaml";
@@ -346,6 +424,9 @@ TEST_F(RunEndToEnd, ChecksTheExampleAndNamesLineAndKeyOfAMistake) {
                {"discriminator: largesmall", "bad.yaml:2: discriminator: "},
                {"class-thresholds: {unicorn: 0.5}", "bad.yaml:2: class-thresholds: 'unicorn'"},
                {"classes: [unicorn]", "bad.yaml:2: classes: the near model knows no 'unicorn'"},
+               {"link-model: up=20Mbit/s", "bad.yaml:2: link-model: goes with --far"},
+               {"link-model: up=20\nfar: 127.0.0.1:1",
+                "bad.yaml:2: link-model: 'up=20': '20' is no rate above 0"},
                {"deadline: 0s", "bad.yaml:2: deadline: must be longer than 0"}};
   for (const auto& c : cases) {
     const bool has_near = std::string(c.line).starts_with("near:");

@@ -1,7 +1,6 @@
 #include "cli/link_setting.h"
 
 #include <charconv>
-#include <cmath>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,31 +19,6 @@ std::optional<Number> ParseAll(std::string_view text) {
     return std::nullopt;
   }
   return value;
-}
-
-/// Bytes per second of "20Mbit/s" or "2.5MB/s".
-std::optional<double> ParseRate(std::string_view text) {
-  double bytes = 1;
-  if (text.ends_with("bit/s")) {
-    text.remove_suffix(5);
-    bytes = 1.0 / 8;
-  } else if (text.ends_with("B/s")) {
-    text.remove_suffix(3);
-  } else {
-    return std::nullopt;
-  }
-  for (const auto& [prefix, factor] : {std::pair{'k', 1e3}, {'M', 1e6}, {'G', 1e9}}) {
-    if (text.ends_with(prefix)) {
-      text.remove_suffix(1);
-      bytes *= factor;
-      break;
-    }
-  }
-  const auto number = ParseAll<double>(text);
-  if (!number || !std::isfinite(*number) || *number < 0) {
-    return std::nullopt;
-  }
-  return *number * bytes;
 }
 
 /// A share in [0, 1] of "0.01" or "1%".
@@ -88,9 +62,9 @@ Expected<LinkModel> ParseLinkModel(std::string_view text) {
       return wrong(key + " is given twice");
     }
     if (key == "up" || key == "down") {
-      const auto rate = ParseRate(value);
+      const auto rate = ParseByteRate(value);
       if (!rate) {
-        return wrong("write a rate with its unit, as in 20Mbit/s or 2.5MB/s; 0bit/s is no limit");
+        return wrong(rate.error().message);
       }
       (key == "up" ? model.up_bytes_per_second : model.down_bytes_per_second) = *rate;
     } else if (key == "delay" || key == "jitter") {

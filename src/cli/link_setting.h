@@ -7,8 +7,8 @@
 
 namespace nearfar::cli {
 
-/// Reads a link model from words KEY=VALUE between blanks or commas: `up` and `down` with a unit
-/// (bit/s or B/s, with k, M or G before it), `delay` and `jitter` as times, `loss` as a share or in
+/// Reads a link model from words KEY=VALUE between blanks or commas: `up` and `down` as
+/// ParseByteRate takes them, `delay` and `jitter` as times, `loss` as a share or in
 /// percent, `seed`. What is left out has the default of LinkModel: no limit, no delay, no loss.
 /// Errors: kInvalidInput, naming the word and what it should be.
 Expected<LinkModel> ParseLinkModel(std::string_view text);

@@ -429,6 +429,25 @@ std::optional<float> FloorOfRun(const Trace& trace) {
   return final_floor > near_floor + 0.03F ? std::optional(final_floor) : std::nullopt;
 }
 
+/// Of how many pictures of a run the near model was asked: cloud-only leaves it out.
+struct AskedShare {
+  std::size_t asked = 0;
+  std::size_t readable = 0;
+
+  bool all() const { return asked == readable; }
+};
+
+AskedShare NearAsked(const Trace& trace) {
+  AskedShare share;
+  for (const FrameRecord& frame : trace.frames) {
+    if (frame.status != FrameStatus::kUnreadable) {
+      ++share.readable;
+      share.asked += !frame.answers.empty() && frame.answers.front().link == kNear ? 1U : 0U;
+    }
+  }
+  return share;
+}
+
 std::string Title(const Recording& recording, const std::string& path) {
   return recording.model.name.empty() ? std::filesystem::path(path).stem().string()
                                       : recording.model.name;
@@ -465,7 +484,7 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
   if (inputs.trace) {
     places.trace = sources.size();
     sources.push_back(BoxesOf(*inputs.trace, "trace"));
-    if (!inputs.near) {
+    if (!inputs.near && NearAsked(*inputs.trace).all()) {
       places.trace_near = sources.size();
       sources.push_back(NearBoxesOf(*inputs.trace, "near answers of the trace"));
     }
@@ -526,6 +545,12 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
           "of " + std::to_string(set.images.size()) + " images " + std::to_string(run->degraded) +
           " kept the near answer because the far one failed, " + std::to_string(run->unreadable) +
           " could not be read, " + std::to_string(run->failed) + " failed");
+    }
+    if (const AskedShare near = NearAsked(*inputs.trace); !near.all()) {
+      evaluation.notes.push_back("the run asked the near model about " +
+                                 std::to_string(near.asked) + " of " +
+                                 std::to_string(near.readable) +
+                                 " images: the trace gives it no row of its own");
     }
     if (const auto floor = FloorOfRun(*inputs.trace)) {
       char text[160];

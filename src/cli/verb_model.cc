@@ -191,6 +191,8 @@ void PrintSettings() {
   for (const SettingInfo& setting : KnownSettings()) {
     std::cout << setting.key << ": " << setting.meaning << "\n";
   }
+  std::cout << "box.stretch.CLASS: left,top,right,bottom: how far the boxes of a class are moved "
+               "outwards, in shares of their width and height\n";
   std::cout << "labels: file with a class name a line (option only; a package has labels.txt)\n";
   for (const DecoderFamily& family : DecoderFamilies()) {
     std::cout << "decoder=" << family.name << ": " << family.reads << "\n";

@@ -157,12 +157,9 @@ TEST(Discriminators, JudgeAsTheirNamesSay) {
 
 TEST(Discriminators, NeedBoxesUnlessEverythingGoesToTheFarModel) {
   for (const DiscriminatorInfo& info : KnownDiscriminators()) {
-    DiscriminatorSpec spec = SpecNamed(info.name);
-    if (IsRanking(spec.name)) {
-      spec = WithGainThreshold(spec, 0);
-    }
-    EXPECT_EQ(MakeDiscriminator(spec).value()->needs_boxes(), spec.name != "cloud-only")
-        << spec.name;
+    EXPECT_EQ(MakeDiscriminator(SpecNamed(info.name)).value()->needs_boxes(),
+              info.name != "cloud-only")
+        << info.name;
   }
 }
 

@@ -8,7 +8,12 @@ namespace nearfar {
 
 DetectionModel::DetectionModel(ModelPackage package, ClassTable classes,
                                std::shared_ptr<const Decoder> decoder)
-    : package_(std::move(package)), classes_(std::move(classes)), decoder_(std::move(decoder)) {}
+    : package_(std::move(package)), classes_(std::move(classes)), decoder_(std::move(decoder)) {
+  for (const std::string& name : classes_.names) {
+    const auto found = package_.stretch.find(name);
+    stretches_.push_back(found == package_.stretch.end() ? BoxStretch{} : found->second);
+  }
+}
 
 Expected<DetectionModel> DetectionModel::Make(ModelPackage package) {
   ClassTable classes = MakeClassTable(package.labels);
@@ -36,6 +41,10 @@ Expected<Detections> DetectionModel::Decode(std::span<const TensorView> outputs,
   }
   for (Detection& detection : boxes) {
     detection.box = FrameFromInput(detection.box, place);
+    const BoxStretch& stretch = stretches_[static_cast<std::size_t>(detection.label)];
+    if (stretch != BoxStretch{}) {
+      detection.box = Stretched(detection.box, stretch);
+    }
   }
   return boxes;
 }

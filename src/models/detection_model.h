@@ -25,7 +25,8 @@ class DetectionModel {
   /// Shape of the input tensor, batch 1.
   std::vector<std::int64_t> InputShape() const;
 
-  /// Decodes one frame's outputs into boxes in px of the frame, before NMS and unclipped.
+  /// Decodes one frame's outputs into boxes in px of the frame, stretched as the package says,
+  /// before NMS and unclipped.
   /// Errors: kInvalidInput when the outputs do not fit the decoder.
   Expected<Detections> Decode(std::span<const TensorView> outputs, const FrameInInput& place) const;
 
@@ -37,6 +38,7 @@ class DetectionModel {
 
   ModelPackage package_;
   ClassTable classes_;
+  std::vector<BoxStretch> stretches_;  ///< by label
   std::shared_ptr<const Decoder> decoder_;  ///< immutable; shared so that models can be copied
 };
 

@@ -84,6 +84,25 @@ class SettingReader {
       std::copy(numbers->begin(), numbers->end(), into.begin());
     }
   }
+  /// The stretches of all classes that have one.
+  void Stretches(const std::vector<std::string>& classes, std::map<std::string, BoxStretch>& into) {
+    for (auto at = settings_.lower_bound(kStretchPrefix);
+         at != settings_.end() && at->first.starts_with(kStretchPrefix); ++at) {
+      const std::string name = at->first.substr(kStretchPrefix.size());
+      const auto numbers = ParseNumbers(at->second.value);
+      if (std::find(classes.begin(), classes.end(), name) == classes.end()) {
+        Refuse(at->first, "the model has no class '" + name + "'");
+      } else if (!numbers || numbers->size() != 4 ||
+                 std::any_of(numbers->begin(), numbers->end(),
+                             [](float share) { return !(share > -0.5F && share <= 10.0F); })) {
+        Refuse(at->first,
+               "expected left,top,right,bottom as shares of width and height, above -0.5, at most "
+               "10, as in 0,0,0,0.5");
+      } else {
+        into[name] = {(*numbers)[0], (*numbers)[1], (*numbers)[2], (*numbers)[3]};
+      }
+    }
+  }
   Expected<void> Result() const {
     if (error_) {
       return tl::unexpected(*error_);
@@ -442,6 +461,7 @@ Expected<Inspection> Inspect(const GraphFacts& facts, const PackageConfig& confi
                              DescribeInput(input));
   }
 
+  reader.Stretches(MakeClassTable(package.labels).names, package.stretch);
   double floor = double{package.score_floor};
   reader.Number("score_floor", 1e-6, 0.999999, false, floor);
   package.score_floor = static_cast<float>(floor);

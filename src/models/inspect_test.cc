@@ -207,6 +207,7 @@ TEST(Inspect, LetsSettingsWinAndNamesTheirMistakes) {
                                    {"score_floor", "0.05"},
                                    {"nms.iou", "0.7"},
                                    {"nms.per_class", "false"},
+                                   {"box.stretch.person", "0,0.1,-0.25,0.5"},
                                    {"decoder.classes", "best"}}),
                              {}, {});
   ASSERT_TRUE(found.has_value()) << found.error().message;
@@ -218,6 +219,8 @@ TEST(Inspect, LetsSettingsWinAndNamesTheirMistakes) {
   EXPECT_FLOAT_EQ(package.score_floor, 0.05F);
   EXPECT_FALSE(package.nms.per_class);
   EXPECT_EQ(package.decoder.parameters.at("classes"), "best");
+  ASSERT_EQ(package.stretch.size(), 1U);
+  EXPECT_EQ(package.stretch.at("person"), (BoxStretch{0, 0.1F, -0.25F, 0.5F}));
 
   for (const auto& [key, value] :
        std::vector<std::pair<std::string, std::string>>{{"input.size", "512"},
@@ -227,6 +230,11 @@ TEST(Inspect, LetsSettingsWinAndNamesTheirMistakes) {
                                                         {"input.std", "0"},
                                                         {"score_floor", "0"},
                                                         {"nms.iou", "x"},
+                                                        {"box.stretch.person", "0,0,0"},
+                                                        {"box.stretch.person", "0,0,0,-0.5"},
+                                                        {"box.stretch.person", "0,0,0,11"},
+                                                        {"box.stretch.person", "0,0,0,nan"},
+                                                        {"box.stretch.unicorn", "0,0,0,1"},
                                                         {"decoder", "yolo"},
                                                         {"decoder.classes", "many"},
                                                         {"decoder.clases", "all"}}) {

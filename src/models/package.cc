@@ -87,6 +87,11 @@ std::string DimsText(const std::vector<std::int64_t>& shape) {
   return "[ " + text + " ]";
 }
 
+std::string StretchText(const BoxStretch& stretch) {
+  return NumberText(stretch.left) + "," + NumberText(stretch.top) + "," +
+         NumberText(stretch.right) + "," + NumberText(stretch.bottom);
+}
+
 }  // namespace
 
 std::string CanonicalText(const NmsOptions& nms) {
@@ -95,12 +100,20 @@ std::string CanonicalText(const NmsOptions& nms) {
          std::to_string(nms.max_candidates);
 }
 
+Box Stretched(const Box& box, const BoxStretch& stretch) {
+  return {box.x1 - stretch.left * box.width(), box.y1 - stretch.top * box.height(),
+          box.x2 + stretch.right * box.width(), box.y2 + stretch.bottom * box.height()};
+}
+
 ModelIdentity IdentityOf(const ModelPackage& package) {
   ModelIdentity identity;
   identity.name = package.name;
   identity.version = package.version;
   identity.preprocessing = CanonicalText(package.input);
   identity.nms = CanonicalText(package.nms);
+  for (const auto& [name, stretch] : package.stretch) {
+    identity.nms += "; " + name + " stretched " + StretchText(stretch);
+  }
   identity.score_floor = double{package.score_floor};
   identity.input = package.input.size;
   return identity;
@@ -109,7 +122,7 @@ ModelIdentity IdentityOf(const ModelPackage& package) {
 std::span<const SettingInfo> KnownSettings() { return kSettings; }
 
 Expected<void> CheckSettingKey(std::string_view key, std::string_view where) {
-  const bool known = key.starts_with("decoder.") ||
+  const bool known = key.starts_with("decoder.") || key.starts_with(kStretchPrefix) ||
                      std::any_of(kSettings.begin(), kSettings.end(),
                                  [&](const SettingInfo& setting) { return setting.key == key; });
   if (known) {
@@ -121,7 +134,7 @@ Expected<void> CheckSettingKey(std::string_view key, std::string_view where) {
   }
   return Fail(ErrorCode::kInvalidInput, std::string(where) + ": no setting is called '" +
                                             std::string(key) + "'; there are: " + keys +
-                                            ", decoder.NAME");
+                                            ", decoder.NAME, box.stretch.CLASS");
 }
 
 Expected<PackageConfig> ParseConfig(std::string_view text, std::string_view file) {
@@ -227,6 +240,9 @@ std::string WriteConfig(const ModelPackage& package, const GraphFacts& facts) {
   add("decoder", package.decoder.family);
   for (const auto& [name, value] : package.decoder.parameters) {
     add("decoder." + name, value);
+  }
+  for (const auto& [name, stretch] : package.stretch) {
+    add(std::string(kStretchPrefix) + name, StretchText(stretch));
   }
   add("score_floor", NumberText(package.score_floor));
   add("nms.iou", NumberText(package.nms.iou));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/expected.h"
+#include "core/geometry.h"
 #include "core/model_identity.h"
 #include "core/nms.h"
 #include "models/decode.h"
@@ -14,6 +15,24 @@
 #include "models/preprocess.h"
 
 namespace nearfar {
+
+/// How far the boxes of a class are moved outwards, in shares of their width (left, right) and height
+/// (top, bottom); negative: inwards. For models that draw an object otherwise than those they work
+/// with: a helmet alone, or the head with it. Each > -0.5.
+struct BoxStretch {
+  float left = 0;
+  float top = 0;
+  float right = 0;
+  float bottom = 0;
+
+  friend bool operator==(const BoxStretch&, const BoxStretch&) = default;
+};
+
+/// The box as the stretch makes it.
+Box Stretched(const Box& box, const BoxStretch& stretch);
+
+/// What the settings of stretches begin with; the class's name follows.
+inline constexpr std::string_view kStretchPrefix = "box.stretch.";
 
 /// Everything that turns a graph into a detector, as a value.
 struct ModelPackage {
@@ -24,6 +43,7 @@ struct ModelPackage {
   std::vector<std::string>
       labels;  ///< one for each score column; see MakeClassTable for the empty ones
   NmsOptions nms;
+  std::map<std::string, BoxStretch> stretch;  ///< by class name; those without one stay as they are
   float score_floor = 0.01F;  ///< boxes scored below are never made; (0, 1)
 
   friend bool operator==(const ModelPackage&, const ModelPackage&) = default;
@@ -64,7 +84,8 @@ struct PackageConfig {
 Expected<PackageConfig> ParseConfig(std::string_view text, std::string_view file);
 
 /// The keys that ParseConfig and the command line take (without `nearfar.`), with their meaning;
-/// the decoder's own parameters follow as `decoder.NAME`.
+/// the decoder's own parameters follow as `decoder.NAME`, stretches of boxes as
+/// `box.stretch.CLASS`.
 struct SettingInfo {
   std::string_view key;
   std::string_view meaning;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "models/detection_model.h"
 #include "models/inspect.h"
 #include "models/repository.h"
 #include "models/text_format.h"
@@ -129,6 +130,7 @@ TEST(WriteConfig, SaysEverythingThatReadingNeeds) {
   package.input.mean = {0.485F, 0.456F, 0.406F};
   package.nms.iou = 0.65F;
   package.score_floor = 0.05F;
+  package.stretch[package.labels[1]] = {0, 0.125F, -0.25F, 0.5F};
   const auto config = ParseConfig(WriteConfig(package, Yolov8Facts()), "config.pbtxt");
   ASSERT_TRUE(config.has_value()) << config.error().message;
   auto again = Inspect(Yolov8Facts(), *config, package.labels, {});
@@ -136,6 +138,51 @@ TEST(WriteConfig, SaysEverythingThatReadingNeeds) {
   again->package.name = config->name;
   EXPECT_EQ(again->package, package);
   EXPECT_THAT(again->assumed, IsEmpty());
+}
+
+TEST(BoxStretch, MovesEachSideOutwardsByItsShareAndIsPartOfTheIdentity) {
+  EXPECT_EQ(Stretched({10, 20, 20, 40}, {}), (Box{10, 20, 20, 40}));
+  EXPECT_EQ(Stretched({10, 20, 20, 40}, {0.5F, 0.25F, -0.25F, 1}), (Box{5, 15, 17.5F, 60}));
+  ModelPackage plain;
+  ModelPackage stretched;
+  stretched.stretch["hat"] = {0, 0, 0, 0.5F};
+  EXPECT_EQ(IdentityOf(plain).nms + "; hat stretched 0,0,0,0.5", IdentityOf(stretched).nms);
+}
+
+TEST(DetectionModel, StretchesTheBoxesOfAClassInPxOfTheFrameAndCutsThemToIt) {
+  auto found = Inspect(Yolov8Facts(), {}, {}, {});
+  ASSERT_TRUE(found.has_value());
+  found->package.stretch[found->package.labels[1]] = {0, 0, 0, 1};
+  const auto model = DetectionModel::Make(found->package);
+  ASSERT_TRUE(model.has_value());
+  // Two boxes of 64 x 32 px in the input at (100, 200), one of class 0 and one of class 1.
+  const GraphFacts facts = Yolov8Facts();
+  const auto& shape = facts.outputs[0].shape;
+  const auto rows = static_cast<std::size_t>(shape[1]);
+  const auto columns = static_cast<std::size_t>(shape[2]);
+  std::vector<float> values(rows * columns);
+  for (std::size_t column = 0; column < 2; ++column) {
+    const float box[] = {100, 200, 64, 32};
+    for (std::size_t row = 0; row < 4; ++row) {
+      values[row * columns + column] = box[row];
+    }
+    values[(4 + column) * columns + column] = 0.9F;
+  }
+  const TensorView view{facts.outputs[0].name, shape, values};
+  const Size frame{320, 110};  // half the input's width: boxes are half as large
+  const auto decoded =
+      model->Decode({&view, 1}, PlaceFrame(frame, found->package.input));
+  ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+  ASSERT_EQ(decoded->size(), 2U);
+  const Box& plain = (*decoded)[0].box;
+  const Box& stretched = (*decoded)[1].box;
+  EXPECT_FLOAT_EQ(plain.height(), 16);
+  EXPECT_FLOAT_EQ(stretched.height(), 32);
+  EXPECT_EQ(stretched.y1, plain.y1);
+  EXPECT_EQ(stretched.x2, plain.x2);
+  for (const Detection& detection : model->Finish(*decoded, {320, 10})) {
+    EXPECT_LE(detection.box.y2, 10);
+  }
 }
 
 TEST(ParseLabels, KeepsGapsAndDropsLineEnds) {

@@ -75,7 +75,9 @@ void SmallBigPlanner::On(const FrameArrived& event, Actions& actions) {
   state.record.name = event.name;
   state.record.size = event.size;
   state.record.captured_at = event.captured_at;
-  if (options_.has_far && !discriminator_->needs_boxes() && Decide(state, {}, event.now)) {
+  const bool judged_unseen = options_.has_far && !discriminator_->needs_boxes() &&
+                             !options_.fusion.active();  // which wants the near boxes, too
+  if (judged_unseen && Decide(state, {}, event.now)) {
     state.stage = Stage::kWaitsForSlot;
     waiting_.push_back(event.frame);
     return;
@@ -161,10 +163,10 @@ void SmallBigPlanner::On(const LinkChanged& event, Actions& /*actions*/) {
 }
 
 bool SmallBigPlanner::Decide(FrameState& state, const Detections& raw, TimePoint now) {
+  state.estimated = EstimatedCost(state);
   const Evidence evidence{raw, state.record.size, state.features, HashText(state.record.name)};
   const Gain gain = discriminator_->Judge(evidence, /*explain=*/true);
   discriminator_->Watch(evidence);
-  state.estimated = EstimatedCost(state);
   const UploadChoice choice = policy_->Choose(gain, state.estimated, now);
   Verdict verdict = NewVerdict(state);
   verdict.score = gain.score;
@@ -202,12 +204,14 @@ void SmallBigPlanner::TakeNearAnswer(FrameState& state, const Answer& answer, Ti
   if (state.near_ok && state.record.verdicts.empty()) {
     wanted = Decide(state, answer.detections, now);
   } else if (!state.near_ok) {
+    // An audit chosen before the near model had looked becomes this upload; the policy knows of it.
+    const bool known = !state.record.verdicts.empty() && state.record.verdicts.front().audit;
     Verdict verdict = NewVerdict(state);
     verdict.difficult = true;
     verdict.upload_probability = 1;
     verdict.reason = "the near model failed";
     state.record.verdicts.assign(1, std::move(verdict));
-    if (options_.has_far) {
+    if (options_.has_far && !known) {
       state.estimated = EstimatedCost(state);
       policy_->Add(state.estimated, now);
     }

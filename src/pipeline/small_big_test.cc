@@ -102,15 +102,21 @@ class SendsAll final : public Discriminator {
 /// Uploads what it is told to, whatever the gain.
 class Scripted final : public UploadPolicy {
  public:
-  explicit Scripted(bool upload) : upload_(upload) {}
+  struct Calls {
+    int added = 0;
+    int withdrawn = 0;
+  };
+  Scripted(UploadChoice choice, Calls* calls)
+      : choice_(std::move(choice)), calls_(calls) {}
   std::string name() const override { return "scripted"; }
   std::string version() const override { return "1"; }
-  UploadChoice Choose(const Gain&, const UploadCost&, TimePoint) override {
-    return {upload_, 0, upload_ ? 1.0 : 0.0};
-  }
+  UploadChoice Choose(const Gain&, const UploadCost&, TimePoint) override { return choice_; }
+  void Add(const UploadCost&, TimePoint) override { ++calls_->added; }
+  void Withdraw(const UploadCost&, TimePoint) override { ++calls_->withdrawn; }
 
  private:
-  bool upload_;
+  UploadChoice choice_;
+  Calls* calls_;
 };
 
 Detections Boxes(int count, float score = 0.9F) {
@@ -284,7 +290,9 @@ TEST(SmallBig, WithoutNeedOfBoxesTheNearModelLooksWhereNothingGoesUp) {
     EXPECT_EQ(no_far.emitted[0].status, FrameStatus::kOk);
     EXPECT_TRUE(no_far.emitted[0].verdicts[0].difficult);
   }
-  World kept({}, std::make_unique<SendsAll>(), std::make_unique<Scripted>(false));
+  Scripted::Calls calls;
+  World kept({}, std::make_unique<SendsAll>(),
+             std::make_unique<Scripted>(UploadChoice{.upload = false}, &calls));
   kept.Take(0, 2);
   ASSERT_EQ(kept.emitted.size(), 1U);
   EXPECT_EQ(kept.emitted[0].status, FrameStatus::kOk);
@@ -298,6 +306,37 @@ TEST(SmallBig, WithoutNeedOfBoxesTheNearModelLooksWhereNothingGoesUp) {
   ASSERT_EQ(kept.emitted.size(), 2U);
   EXPECT_EQ(kept.emitted[1].status, FrameStatus::kDegraded);
   EXPECT_EQ(kept.emitted[1].verdicts.size(), 1U);
+  EXPECT_EQ(calls.added, 1);
+}
+
+TEST(SmallBig, AnAuditChosenBeforeTheNearModelLooksBecomesTheUploadWhenThatFails) {
+  Scripted::Calls calls;
+  World world({}, std::make_unique<SendsAll>(),
+              std::make_unique<Scripted>(
+                  UploadChoice{.upload = true, .probability = 0.1, .audit = true}, &calls));
+  world.Take(0, 2);  // near finds: the audit goes out beside its result
+  ASSERT_EQ(world.emitted.size(), 1U);
+  EXPECT_EQ(world.emitted[0].provenance[0], kNear);
+  EXPECT_TRUE(world.emitted[0].verdicts[0].audit);
+  ASSERT_TRUE(world.Sent(0));
+  world.Arrive(1);
+  EXPECT_FALSE(world.Sent(1));
+  world.NearFails(1);
+  ASSERT_TRUE(world.Sent(1));
+  world.FarFinds(1, 3);
+  ASSERT_EQ(world.emitted.size(), 2U);
+  EXPECT_EQ(world.emitted[1].detections.size(), 3U);
+  EXPECT_FALSE(world.emitted[1].verdicts[0].audit);
+  EXPECT_EQ(calls.added, 0);  // it was counted when it was chosen
+  EXPECT_EQ(calls.withdrawn, 0);
+}
+
+TEST(SmallBig, FusionWantsTheNearModelEvenWhereEverythingGoesUp) {
+  World world({.fusion = kUsualFusion}, std::make_unique<SendsAll>());
+  world.Arrive(0);
+  ASSERT_TRUE(world.AskedNear(0));
+  world.NearFinds(0, 1);
+  EXPECT_TRUE(world.Sent(0));
 }
 
 TEST(SmallBig, AnEasyImageKeepsTheNearAnswerAndSendsNothing) {
