@@ -117,7 +117,7 @@ std::vector<Setting> SettingsOf(RunConfig& c) {
       {"last-backoff", "longest pause", &c.planner.last_backoff},
       {"in-flight", "frames read and not yet written", &c.stream.max_in_flight, 1, 1024},
       {"grace", "after Ctrl-C, wait for answers on their way", &c.stream.grace},
-      {"linger", "at the end, wait for late answers", &c.stream.linger},
+      {"linger", "at the end, wait for late answers and audits", &c.stream.linger},
       {"trace", "write every frame's record as JSON lines; - is stdout", &c.trace},
       {"coco", "write the results as COCO results JSON", &c.coco},
       {"coco-truth", "instances JSON whose image and category numbers --coco uses", &c.coco_truth},

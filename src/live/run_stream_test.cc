@@ -183,7 +183,7 @@ struct Bench {
     NumberedSource source(frames, broken, jpeg);
     SmallBigPlanner planner({.has_far = true, .deadline = deadline, .score_threshold = 0.1F},
                             std::make_unique<OddIsDifficult>(),
-                            std::make_unique<ThresholdPolicy>());
+                            std::make_unique<ThresholdPolicy>(0.5, audit));
     const StreamParts parts{
         source,
         detector,
@@ -207,6 +207,7 @@ struct Bench {
 
   StreamOptions options{.grace = Duration::zero(), .linger = Duration::zero()};
   Duration deadline = seconds(30);
+  double audit = 0;
   int stop_after = -1;
   SystemClock clock;
   ParityDetector detector;
@@ -292,6 +293,33 @@ TEST(RunStream, DegradesWhatIsLateAndNotesWhatNeverCame) {
   EXPECT_EQ(bench.sink.records[1].status, FrameStatus::kDegraded);
   ASSERT_EQ(bench.sink.outcomes.size(), 1U);
   EXPECT_EQ(bench.sink.outcomes[0].answer.error_code, "cancelled");
+}
+
+TEST(RunStream, WaitsAtTheEndForAuditsAndNotesThoseThatNeverCame) {
+  Bench bench;
+  bench.audit = 1;
+  bench.options.linger = seconds(30);  // ends as soon as all have come
+  bench.Run(1);
+  ASSERT_EQ(bench.sink.records.size(), 1U);
+  EXPECT_TRUE(bench.sink.records[0].verdicts[0].audit);
+  EXPECT_TRUE(bench.sink.records[0].verdicts[0].uploaded);
+  EXPECT_EQ(bench.sink.records[0].status, FrameStatus::kOk);
+  ASSERT_EQ(bench.sink.outcomes.size(), 1U);
+  EXPECT_EQ(bench.sink.outcomes[0].kind, OutcomeKind::kAudit);
+  EXPECT_EQ(bench.sink.outcomes[0].answer.detections.size(), 2U);
+  EXPECT_EQ(bench.summary.summary().audits, 1U);
+  EXPECT_EQ(bench.summary.summary().uploaded, 1U);
+  EXPECT_EQ(bench.summary.summary().late_answers, 0U);
+  EXPECT_EQ(bench.summary.summary().bytes_up, 10);
+
+  Bench never;
+  never.audit = 1;
+  never.link.holds = true;
+  never.Run(1);
+  ASSERT_EQ(never.sink.outcomes.size(), 1U);
+  EXPECT_EQ(never.sink.outcomes[0].kind, OutcomeKind::kAudit);
+  EXPECT_EQ(never.sink.outcomes[0].answer.error_code, "cancelled");
+  EXPECT_EQ(never.sink.records[0].status, FrameStatus::kOk);
 }
 
 TEST(RunStream, StopsWhenASinkFailsAndKeepsWhatTheOthersHave) {
