@@ -1,7 +1,9 @@
 // How well a budget is held, and what holding it costs: streams made of the VOC07 detections of the
 // bundle (NEARFAR_ASSETS or ../shared/assets). Everything is replayed in one run with named seeds.
 //  1. Streams that change scene half-way: the share of any 1,000 frames and of any 300.
-//  2. A shuffled stream: the gap recovered, against the best fixed threshold for the same images.
+//  2. A shuffled stream: the gap recovered, against the fixed threshold that uploads exactly the share
+//     asked for, which nobody knows beforehand. Its own figure is one draw: a few images more or less
+//     move it by a hundredth, so that the mean of thresholds close by is given, too.
 
 #include <algorithm>
 #include <cmath>
@@ -241,14 +243,19 @@ void TableOfDrift(const Pair& pair1, const Pair& pair2, double audit) {
 
 void TableOfCost(const char* title, const Pair& pair, int orders) {
   std::printf("\nCost on a shuffled stream, %s, %zu images, %d orders (seeds 1..%d): gap recovered, "
-              "and what the budget loses against the best fixed threshold\n",
+              "and what the budget loses against the fixed threshold of exactly this share, and (around) "
+              "without audits against the mean of those of 0.9 to 1.1 times this share\n",
               title, pair.images.size(), orders, orders);
-  std::printf("%-9s %6s  %7s  %9s %9s %9s %9s\n", "judge", "asked", "fixed", "cold", "+percent.",
-              "audit .01", "audit .05");
+  std::printf("%-9s %6s  %7s  %9s %9s %9s %9s %9s\n", "judge", "asked", "fixed", "cold", "around",
+              "+percent.", "audit .01", "audit .05");
   for (const char* const judge : kJudges) {
     const std::vector<double> gains = GainsOf(judge, pair);
     for (const double share : kShares) {
       const double fixed = pair.Recovered(UploadTop(gains, share));
+      double around = 0;
+      for (const double factor : {0.9, 0.95, 1.0, 1.05, 1.1}) {
+        around += pair.Recovered(UploadTop(gains, factor * share)) / 5;
+      }
       double lost[4] = {};
       for (int seed = 1; seed <= orders; ++seed) {
         std::vector<std::size_t> order(gains.size());
@@ -274,8 +281,8 @@ void TableOfCost(const char* title, const Pair& pair, int orders) {
           lost[i] += (fixed - pair.Recovered(by_image)) / orders;
         }
       }
-      std::printf("%-9s %6.2f  %7.3f  %9.4f %9.4f %9.4f %9.4f\n", judge, share, fixed, lost[0],
-                  lost[1], lost[2], lost[3]);
+      std::printf("%-9s %6.2f  %7.3f  %9.4f %9.4f %9.4f %9.4f %9.4f\n", judge, share, fixed,
+                  lost[0], lost[0] + around - fixed, lost[1], lost[2], lost[3]);
     }
   }
 }

@@ -411,6 +411,48 @@ TEST_F(RunEndToEnd, KeepsEveryPictureWhenTheNodeDiesBehindAModelledLink) {
   }
 }
 
+TEST_F(RunEndToEnd, HoldsABudgetWithADiscriminatorThatOnlyRanksAndMeasuresWhatItMisses) {
+  int port = 0;
+  const auto node = StartNode(port);
+  auto run = StartRun(Times(300), {"--far", "127.0.0.1:" + std::to_string(port) + "/scene_far",
+                                   "--discriminator", "entropy", "--upload-share", "0.3",
+                                   "--upload-rate", "100MB/s", "--audit", "0.2", "--seed", "3",
+                                   "--deadline", "60s", "--linger", "60s", "--json", "--trace",
+                                   At("run.jsonl")});
+  ASSERT_EQ(run->Wait(), 0) << Errors();
+  EXPECT_THAT(Errors(), HasSubstr("budget: at most 30 % of the pictures, uploaded "));
+  EXPECT_THAT(Errors(), HasSubstr("at most 100MB/s, sent "));
+  EXPECT_EQ(Errors().find("only ranks"), std::string::npos);
+  const Trace trace = TraceOfRun();
+  ASSERT_EQ(trace.frames.size(), 300U);
+  ExpectOnceInOrder(trace);
+  std::size_t uploaded = 0;
+  std::size_t audits = 0;
+  for (const FrameRecord& frame : trace.frames) {
+    EXPECT_EQ(frame.status, FrameStatus::kOk) << frame.reason;
+    ASSERT_EQ(frame.verdicts.size(), 1U);
+    const Verdict& verdict = frame.verdicts[0];
+    EXPECT_EQ(verdict.policy, "budget 1");
+    EXPECT_GE(verdict.upload_probability, verdict.audit_probability);
+    EXPECT_GT(verdict.audit_probability, 0);
+    uploaded += verdict.uploaded ? 1 : 0;
+    audits += verdict.uploaded && verdict.audit ? 1 : 0;
+    EXPECT_EQ(frame.answers.size(), verdict.uploaded && !verdict.audit ? 2U : 1U);
+  }
+  EXPECT_NEAR(static_cast<double>(uploaded), 90, 12);
+  EXPECT_GT(audits, 0U);
+  EXPECT_EQ(trace.outcomes.size(), audits);
+  for (const OutcomeRecord& outcome : trace.outcomes) {
+    EXPECT_EQ(outcome.kind, OutcomeKind::kAudit);
+    EXPECT_TRUE(outcome.answer.ok()) << outcome.answer.error;
+  }
+  const auto summary = nlohmann::json::parse(Contents(At("run.out")));
+  EXPECT_EQ(summary.at("uploaded"), uploaded);
+  EXPECT_EQ(summary.at("audits"), audits);
+  EXPECT_EQ(summary.at("upload_share_asked"), 0.3);
+  EXPECT_DOUBLE_EQ(summary.at("upload_share"), static_cast<double>(uploaded) / 300);
+}
+
 TEST_F(RunEndToEnd, ChecksTheExampleAndNamesLineAndKeyOfAMistake) {
   EXPECT_EQ(chdir(NEARFAR_SOURCE_DIR), 0);
   const std::string example = NEARFAR_SOURCE_DIR "/examples/small-big.yaml";
@@ -428,6 +470,16 @@ TEST_F(RunEndToEnd, ChecksTheExampleAndNamesLineAndKeyOfAMistake) {
                {"link-model: up=20\nfar: 127.0.0.1:1",
                 "bad.yaml:2: link-model: 'up=20': '20' is no rate above 0"},
                {"deadline: 0s", "bad.yaml:2: deadline: must be longer than 0"}};
+
+               {"deadline: 0s", "bad.yaml:2: deadline: must be longer than 0"},
+               {"upload-share: 1.5", "bad.yaml:2: upload-share: '1.5' is no number from 0 to 1"},
+               {"upload-rate: 2 Mb", "bad.yaml:2: upload-rate: '2 Mb' is no rate above 0"},
+               {"audit: 0.9", "bad.yaml:2: audit: '0.9' is no number from 0 to 0.5"},
+               {"explore: 0.1", "bad.yaml:2: explore: goes with upload-share or upload-rate"},
+               {"upload-above: 0.3\nupload-share: 0.2",
+                "bad.yaml:2: upload-above: does not go with upload-share"},
+               {"upload-rate: 1 MB/s\nupload-above: 0.3",
+                "bad.yaml:3: upload-above: does not go with upload-rate"}};
   for (const auto& c : cases) {
     const bool has_near = std::string(c.line).starts_with("near:");
     std::ofstream(At("bad.yaml")) << "# head\n" << c.line << "\n"

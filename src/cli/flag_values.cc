@@ -54,7 +54,7 @@ Expected<std::map<std::string, double, std::less<>>> ParseParameters(
   return parameters;
 }
 
-Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked) {
+Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked, bool learn) {
   OpenedDiscriminator opened{.spec = asked};
   const auto known = KnownDiscriminators();
   if (std::none_of(known.begin(), known.end(),
@@ -76,7 +76,11 @@ Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked) 
     opened.spec = file->discriminator;
     opened.file = *std::move(file);
   }
-  auto made = MakeDiscriminator(opened.spec);
+  auto made = learn && opened.spec.name != "online"
+                  ? MakeLearning(opened.spec, opened.file && opened.file->goal
+                                                  ? *opened.file->goal
+                                                  : GainGoal::kAccuracy)
+                  : MakeDiscriminator(opened.spec);
   if (!made) {
     return tl::unexpected(made.error());
   }

@@ -36,7 +36,9 @@ struct OpenedDiscriminator {
 ///               has its own parameters.
 /// Errors: those of MakeDiscriminator and ReadDiscriminatorFile; kInvalidInput for parameters
 /// beside a file.
-Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked);
+/// @param learn  it goes on learning from answers (MakeLearning); `online` does so by itself.
+/// Errors with it: kUnsupported for one that cannot.
+Expected<OpenedDiscriminator> OpenDiscriminator(const DiscriminatorSpec& asked, bool learn = false);
 
 /// The weights of fusion that a flag asks for: "on" takes the discriminator file's, and the usual
 /// ones where there is no file; "auto" the file's, else none; "off" none; "agree=A,keep=K" those,

@@ -43,6 +43,7 @@ struct EvalFlags {
   std::vector<double> upload;
   std::vector<double> budget;
   double audit = 0.01;
+  bool learn = false;
   std::string decisions;
   std::vector<std::string> fusion = {"auto"};
   std::vector<std::string> classes;
@@ -245,7 +246,8 @@ struct Judge {
   std::unique_ptr<Discriminator> discriminator;
   std::optional<double> threshold;  // of the gain, as calibrated to an upload ratio
   std::vector<double> gain_percentiles;  // as calibrated; may be empty
-  std::vector<Detections> boxes;         // by image
+  std::vector<Detections> boxes;         // by image, in the label space that it judges in
+  std::vector<Detections> far_boxes;     // likewise, what it may learn from
   std::vector<FusionWeights> fusion;     // a row each
 };
 
@@ -267,9 +269,11 @@ Expected<std::vector<FusionWeights>> ChooseFusions(const std::vector<std::string
 
 /// By the name of a discriminator, or of a file that `nearfar calibrate` wrote.
 Expected<Judge> MakeJudge(const std::string& name, const EvalFlags& flags, const Inputs& inputs,
-                          const AlignedSet& set, std::size_t near) {
+                          const AlignedSet& set, const Places& places) {
+  const std::size_t near = *places.near;
+  const std::size_t far = *places.far;
   Judge judge{.title = name};
-  Expected<OpenedDiscriminator> opened = OpenDiscriminator({.name = name});
+  Expected<OpenedDiscriminator> opened = OpenDiscriminator({.name = name}, flags.learn);
   if (!opened) {
     return tl::unexpected(opened.error());
   }
@@ -281,6 +285,7 @@ Expected<Judge> MakeJudge(const std::string& name, const EvalFlags& flags, const
   judge.fusion = *std::move(fusion);
   if (!opened->file) {
     judge.boxes = set.detections[near];
+    judge.far_boxes = set.detections[far];
     return judge;
   }
   const DiscriminatorFile& file = *opened->file;
@@ -300,6 +305,10 @@ Expected<Judge> MakeJudge(const std::string& name, const EvalFlags& flags, const
     judge.boxes.push_back(
         DetectionsIn(file.classes, *inputs.near, inputs.near->frames[f], inputs.synonyms));
   }
+  for (const std::size_t f : set.position[far]) {
+    judge.far_boxes.push_back(
+        DetectionsIn(file.classes, *inputs.far, inputs.far->frames[f], inputs.synonyms));
+  }
   return judge;
 }
 
@@ -313,20 +322,17 @@ Expected<void> AddBudgeted(const EvalFlags& flags, const std::string& name, cons
   std::sort(order.begin(), order.end(),
             [&](std::size_t a, std::size_t b) { return position[a] < position[b]; });
   for (const double share : flags.budget) {
-    Expected<Judge> judge = MakeJudge(name, flags, inputs, set, *places.near);
+    Expected<Judge> judge = MakeJudge(name, flags, inputs, set, places);
     if (!judge) {
       return tl::unexpected(judge.error());
     }
     std::vector<std::size_t> frames;
-    std::vector<Detections> boxes;
+    std::vector<Detections> near_boxes;
+    std::vector<Detections> far_boxes;
     for (const std::size_t i : order) {
       frames.push_back(position[i]);
-      boxes.push_back(judge->boxes[i]);
-    }
-    Expected<Judgement> judgement =
-        JudgeRecorded(*judge->discriminator, *inputs.near, frames, boxes);
-    if (!judgement) {
-      return tl::unexpected(judgement.error());
+      near_boxes.push_back(judge->boxes[i]);
+      far_boxes.push_back(judge->far_boxes[i]);
     }
     const BudgetOptions options{.share = share,
                                 .audit = flags.audit,
@@ -335,12 +341,16 @@ Expected<void> AddBudgeted(const EvalFlags& flags, const std::string& name, cons
     if (const auto valid = Validate(options); !valid) {
       return Fail(valid.error().code, name + ", --budget: " + valid.error().message);
     }
-    const BudgetedUploads in_order = ReplayBudget(options, judgement->gains);
+    const Expected<BudgetedUploads> in_order = ReplayBudget(
+        options, *judge->discriminator, *inputs.near, frames, near_boxes, far_boxes);
+    if (!in_order) {
+      return tl::unexpected(in_order.error());
+    }
     std::vector<bool> uploaded(order.size());
     std::vector<bool> answered(order.size());
     for (std::size_t i = 0; i < order.size(); ++i) {
-      uploaded[order[i]] = in_order.uploaded[i];
-      answered[order[i]] = in_order.answered[i];
+      uploaded[order[i]] = in_order->uploaded[i];
+      answered[order[i]] = in_order->answered[i];
     }
     for (const FusionWeights& weights : judge->fusion) {
       contenders.push_back(
@@ -370,7 +380,7 @@ Expected<void> AddDecided(const EvalFlags& flags, const Inputs& inputs, const Al
     }
   }
   for (const std::string& name : flags.discriminators) {
-    Expected<Judge> judge = MakeJudge(name, flags, inputs, set, *places.near);
+    Expected<Judge> judge = MakeJudge(name, flags, inputs, set, places);
     if (!judge) {
       return tl::unexpected(judge.error());
     }
@@ -911,6 +921,8 @@ std::function<int()> SetUpEval(CLI::App& app) {
   app.add_option("--audit", flags->audit, "Chance of an audit under --budget")
       ->check(CLI::Range(0.0, 0.5))
       ->capture_default_str();
+  app.add_flag("--learn", flags->learn,
+               "Under --budget, discriminators from files go on learning from the uploads' answers");
   app.add_option("--decisions", flags->decisions,
                  "Replay small-big with the decisions of this file: lines image,0 or image,1");
   app.add_option("--fusion", flags->fusion,

@@ -53,6 +53,7 @@ struct RunConfig {
   std::map<std::string, double> parameters;
   double upload_above = -1e15;  ///< the lowest: the discriminator's own threshold
 
+  bool learn = false;
   double upload_share = -1;     ///< < 0: no such budget
   std::string upload_rate;      ///< empty: no such budget
   double audit = -1;            ///< < 0: kDefaultAudit with a budget, else none
@@ -111,6 +112,8 @@ std::vector<Setting> SettingsOf(RunConfig& c) {
        "what is missed; default: 0.01 with a budget, else 0", &c.audit, 0, 0.5},
       {"explore", "upload by a chance that rises over this share of the pictures around the "
        "threshold of the budget", &c.explore, 0, 1},
+      {"learn", "a discriminator file of cf, ridge or mlp goes on learning from the uploads' answers",
+       &c.learn},
       {"seed", "of what a budget and audits leave to chance", &c.seed, 0},
       {"classes", "classes that count; default: the discriminator file's, else the near model's",
        &c.classes},
@@ -125,7 +128,7 @@ std::vector<Setting> SettingsOf(RunConfig& c) {
       {"last-backoff", "longest pause", &c.planner.last_backoff},
       {"in-flight", "frames read and not yet written", &c.stream.max_in_flight, 1, 1024},
       {"grace", "after Ctrl-C, wait for answers on their way", &c.stream.grace},
-      {"linger", "at the end, wait for late answers", &c.stream.linger},
+      {"linger", "at the end, wait for late answers and audits", &c.stream.linger},
       {"trace", "write every frame's record as JSON lines; - is stdout", &c.trace},
       {"coco", "write the results as COCO results JSON", &c.coco},
       {"coco-truth", "instances JSON whose image and category numbers --coco uses", &c.coco_truth},
@@ -339,7 +342,7 @@ Expected<void> Assemble(const RunConfig& config, const SettingTable& table, Asse
   assembly.near = *std::move(near);
 
   auto judge = OpenDiscriminator(
-      {config.discriminator, {config.parameters.begin(), config.parameters.end()}});
+      {config.discriminator, {config.parameters.begin(), config.parameters.end()}}, config.learn);
   if (!judge) {
     return wrong(config.parameters.empty() ? "discriminator" : "param", judge.error());
   }

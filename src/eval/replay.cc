@@ -33,6 +33,23 @@ void KeepIfComplete(std::size_t images, std::vector<Duration>& latencies) {
   }
 }
 
+/// What a discriminator may look at of a recorded frame. Errors: kInvalidInput for what it lacks.
+Expected<Evidence> EvidenceOf(const Discriminator& discriminator, const RecordedFrame& frame,
+                              const Detections& boxes) {
+  if (frame.size.area() <= 0) {
+    return Fail(ErrorCode::kInvalidInput, discriminator.name() +
+                                              ": the recording has no size of " + frame.name +
+                                              "; import it with image sizes");
+  }
+  if (const std::string missing = MissingFeatures(discriminator, frame.features);
+      !missing.empty()) {
+    return Fail(ErrorCode::kInvalidInput, discriminator.name() + " needs " + missing +
+                                              ", which the recording lacks of " + frame.name +
+                                              "; make it anew with `nearfar record`");
+  }
+  return Evidence{boxes, frame.size, frame.features, HashText(frame.name)};
+}
+
 }  // namespace
 
 Expected<Judgement> JudgeRecorded(Discriminator& discriminator, const Recording& near,
@@ -41,35 +58,39 @@ Expected<Judgement> JudgeRecorded(Discriminator& discriminator, const Recording&
   assert(frames.size() == boxes.size());
   Judgement judgement;
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    const RecordedFrame& frame = near.frames[frames[i]];
-    if (frame.size.area() <= 0) {
-      return Fail(ErrorCode::kInvalidInput, discriminator.name() +
-                                                ": the recording has no size of " + frame.name +
-                                                "; import it with image sizes");
+    const auto evidence = EvidenceOf(discriminator, near.frames[frames[i]], boxes[i]);
+    if (!evidence) {
+      return tl::unexpected(evidence.error());
     }
-    if (const std::string missing = MissingFeatures(discriminator, frame.features);
-        !missing.empty()) {
-      return Fail(ErrorCode::kInvalidInput, discriminator.name() + " needs " + missing +
-                                                ", which the recording lacks of " + frame.name +
-                                                "; make it anew with `nearfar record`");
-    }
-    const Evidence evidence{boxes[i], frame.size, frame.features, HashText(frame.name)};
-    const Gain gain = discriminator.Judge(evidence, false);
-    discriminator.Watch(evidence);
+    const Gain gain = discriminator.Judge(*evidence, false);
+    discriminator.Watch(*evidence);
     judgement.gains.push_back(std::isnan(gain.score) ? -HUGE_VAL : gain.score);
     judgement.difficult.push_back(gain.difficult);
   }
   return judgement;
 }
 
-BudgetedUploads ReplayBudget(const BudgetOptions& options, std::span<const double> gains) {
+Expected<BudgetedUploads> ReplayBudget(const BudgetOptions& options, Discriminator& discriminator,
+                                       const Recording& near, std::span<const std::size_t> frames,
+                                       std::span<const Detections> near_boxes,
+                                       std::span<const Detections> far_boxes) {
   assert(Validate(options) && options.share && !options.bytes_per_second);
+  assert(frames.size() == near_boxes.size() && frames.size() == far_boxes.size());
   BudgetPolicy policy(options);
   BudgetedUploads result;
-  for (const double gain : gains) {
-    const UploadChoice choice = policy.Choose({.score = gain}, {}, {});
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const auto evidence = EvidenceOf(discriminator, near.frames[frames[i]], near_boxes[i]);
+    if (!evidence) {
+      return tl::unexpected(evidence.error());
+    }
+    const Gain gain = discriminator.Judge(*evidence, false);
+    discriminator.Watch(*evidence);
+    const UploadChoice choice = policy.Choose(gain, {}, {});
     result.uploaded.push_back(choice.upload);
     result.answered.push_back(choice.upload && !choice.audit);
+    if (choice.upload) {
+      discriminator.Observe(*evidence, {near_boxes[i], far_boxes[i], choice.probability});
+    }
   }
   return result;
 }

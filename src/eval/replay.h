@@ -41,10 +41,17 @@ struct BudgetedUploads {
   friend bool operator==(const BudgetedUploads&, const BudgetedUploads&) = default;
 };
 
-/// Runs the live policy over gains in the order of the stream. A recording knows nothing of the
-/// time that a stream would take, so that only a share of the images can be replayed.
-/// REQUIRES: Validate(options); a share and no rate of bytes.
-BudgetedUploads ReplayBudget(const BudgetOptions& options, std::span<const double> gains);
+/// Runs the live policy over recorded images as `run` would, one after the other; the discriminator
+/// learns from the answer to each upload, audits included, as soon as it was sent. A recording knows
+/// nothing of the time that a stream would take, so that only a share of the images can be replayed.
+/// @param frames      which frames of the near recording, in the order of the stream.
+/// @param near_boxes, far_boxes  of those images, in the label space in force.
+/// REQUIRES: Validate(options); a share and no rate of bytes; as many boxes as frames.
+/// Errors: as JudgeRecorded.
+Expected<BudgetedUploads> ReplayBudget(const BudgetOptions& options, Discriminator& discriminator,
+                                       const Recording& near, std::span<const std::size_t> frames,
+                                       std::span<const Detections> near_boxes,
+                                       std::span<const Detections> far_boxes);
 
 /// What answering a set of images cost.
 struct Costs {

@@ -44,6 +44,60 @@ TEST(JudgeRecorded, JudgesTheFramesAskedForInTheirOrder) {
   EXPECT_TRUE(JudgeRecorded(**discriminator, near, {}, {})->gains.empty());
 }
 
+/// Ranks images by their number of boxes and writes down what it is taught.
+class Pupil final : public Discriminator {
+ public:
+  std::string name() const override { return "pupil"; }
+  std::string version() const override { return "1"; }
+  double natural_threshold() const override { return 0; }
+  Gain Judge(const Evidence& evidence, bool /*explain*/) const override {
+    return {.score = static_cast<double>(evidence.raw.size())};
+  }
+  void Watch(const Evidence& /*evidence*/) override { ++watched; }
+  void Observe(const Evidence& /*evidence*/, const GainOutcome& outcome) override {
+    taught.push_back(outcome.far.size());
+    probabilities.push_back(outcome.upload_probability);
+  }
+
+  int watched = 0;
+  std::vector<std::size_t> taught;
+  std::vector<double> probabilities;
+};
+
+TEST(ReplayBudget, TeachesTheDiscriminatorEachUploadsAnswerWithItsProbability) {
+  Recording near;
+  std::vector<std::size_t> frames;
+  std::vector<Detections> near_boxes;
+  std::vector<Detections> far_boxes;
+  for (std::size_t i = 0; i < 400; ++i) {
+    near.frames.push_back({.name = std::to_string(i), .size = {10, 10}});
+    frames.push_back(i);
+    near_boxes.emplace_back(i % 7);
+    far_boxes.emplace_back(i);  // as many boxes as the image's place: tells which one it was
+  }
+  Pupil pupil;
+  const BudgetedUploads uploads =
+      ReplayBudget({.share = 0.3, .audit = 0.1}, pupil, near, frames, near_boxes, far_boxes)
+          .value();
+  EXPECT_EQ(pupil.watched, 400);
+  std::vector<std::size_t> uploaded;
+  bool audited = false;
+  for (std::size_t i = 0; i < 400; ++i) {
+    if (uploads.uploaded[i]) {
+      uploaded.push_back(i);
+    }
+    audited = audited || (uploads.uploaded[i] && !uploads.answered[i]);
+    EXPECT_TRUE(uploads.uploaded[i] || !uploads.answered[i]);
+  }
+  EXPECT_EQ(pupil.taught, uploaded);
+  EXPECT_NEAR(static_cast<double>(uploaded.size()), 120, 10);
+  EXPECT_TRUE(audited);
+  for (const double probability : pupil.probabilities) {
+    EXPECT_GT(probability, 0);
+    EXPECT_LE(probability, 1);
+  }
+}
+
 TEST(JudgeRecorded, RefusesARecordingThatLacksWhatIsNeeded) {
   Recording near;
   near.frames = {Recorded("a", 1, -1)};

@@ -216,9 +216,12 @@ class KeepingSink final : public Sink {
 struct Bench {
   StreamEnd Run(int frames, int broken = -1, bool jpeg = false) {
     NumberedSource source(frames, broken, jpeg);
-    SmallBigPlanner planner({.has_far = true, .deadline = deadline, .max_uploads = uploads, .score_threshold = 0.1F},
+    SmallBigPlanner planner({.has_far = true,
+                             .deadline = deadline,
+                             .max_uploads = uploads,
+                             .score_threshold = 0.1F},
                             std::move(discriminator),
-                            std::make_unique<ThresholdPolicy>());
+                            std::make_unique<ThresholdPolicy>(0.5, audit));
     const StreamParts parts{
         source,
         detector,
@@ -244,6 +247,7 @@ struct Bench {
   StreamOptions options{.grace = Duration::zero(), .linger = Duration::zero()};
   Duration deadline = seconds(30);
   int uploads = 4;
+  double audit = 0;
   int stop_after = -1;
   SystemClock clock;
   ParityDetector detector;
@@ -380,6 +384,33 @@ TEST(RunStream, DegradesWhatIsLateAndNotesWhatNeverCame) {
   EXPECT_EQ(bench.sink.records[1].status, FrameStatus::kDegraded);
   ASSERT_EQ(bench.sink.outcomes.size(), 1U);
   EXPECT_EQ(bench.sink.outcomes[0].answer.error_code, "cancelled");
+}
+
+TEST(RunStream, WaitsAtTheEndForAuditsAndNotesThoseThatNeverCame) {
+  Bench bench;
+  bench.audit = 1;
+  bench.options.linger = seconds(30);  // ends as soon as all have come
+  bench.Run(1);
+  ASSERT_EQ(bench.sink.records.size(), 1U);
+  EXPECT_TRUE(bench.sink.records[0].verdicts[0].audit);
+  EXPECT_TRUE(bench.sink.records[0].verdicts[0].uploaded);
+  EXPECT_EQ(bench.sink.records[0].status, FrameStatus::kOk);
+  ASSERT_EQ(bench.sink.outcomes.size(), 1U);
+  EXPECT_EQ(bench.sink.outcomes[0].kind, OutcomeKind::kAudit);
+  EXPECT_EQ(bench.sink.outcomes[0].answer.detections.size(), 2U);
+  EXPECT_EQ(bench.summary.summary().audits, 1U);
+  EXPECT_EQ(bench.summary.summary().uploaded, 1U);
+  EXPECT_EQ(bench.summary.summary().late_answers, 0U);
+  EXPECT_EQ(bench.summary.summary().bytes_up, 10);
+
+  Bench never;
+  never.audit = 1;
+  never.link.holds = true;
+  never.Run(1);
+  ASSERT_EQ(never.sink.outcomes.size(), 1U);
+  EXPECT_EQ(never.sink.outcomes[0].kind, OutcomeKind::kAudit);
+  EXPECT_EQ(never.sink.outcomes[0].answer.error_code, "cancelled");
+  EXPECT_EQ(never.sink.records[0].status, FrameStatus::kOk);
 }
 
 TEST(RunStream, StopsWhenASinkFailsAndKeepsWhatTheOthersHave) {
