@@ -469,8 +469,6 @@ TEST_F(RunEndToEnd, ChecksTheExampleAndNamesLineAndKeyOfAMistake) {
                {"link-model: up=20Mbit/s", "bad.yaml:2: link-model: goes with --far"},
                {"link-model: up=20\nfar: 127.0.0.1:1",
                 "bad.yaml:2: link-model: 'up=20': '20' is no rate above 0"},
-               {"deadline: 0s", "bad.yaml:2: deadline: must be longer than 0"}};
-
                {"deadline: 0s", "bad.yaml:2: deadline: must be longer than 0"},
                {"upload-share: 1.5", "bad.yaml:2: upload-share: '1.5' is no number from 0 to 1"},
                {"upload-rate: 2 Mb", "bad.yaml:2: upload-rate: '2 Mb' is no rate above 0"},
