@@ -3,11 +3,14 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/rng.h"
 #include "eval/comparison.h"
+#include "eval/sweep.h"
 
 namespace nearfar {
 namespace {
@@ -102,6 +105,35 @@ void CompareWithIntervals(benchmark::State& state) {
   }
 }
 BENCHMARK(CompareWithIntervals)->Arg(500)->Unit(benchmark::kMillisecond)->Iterations(1);
+
+/// Ten orders at 21 ratios with 200 draws, as `nearfar sweep` reads them; fits are not in it.
+void SweepTenOrders(benchmark::State& state) {
+  const auto images = static_cast<std::size_t>(state.range(0));
+  const Scene scene = MakeScene(static_cast<int>(images), 10);
+  std::vector<Detections> near = scene.detections;
+  Rng rng(2);
+  for (Detections& boxes : near) {
+    std::erase_if(boxes, [&](const Detection&) { return rng.Chance(0.3); });
+  }
+  LabelSpace classes;
+  for (int c = 0; c < kClasses; ++c) {
+    classes.names.push_back(std::to_string(c));
+  }
+  std::vector<UploadOrder> orders;
+  for (int o = 0; o < 10; ++o) {
+    std::vector<double> worth(images);
+    std::generate(worth.begin(), worth.end(), [&] { return rng.Uniform(); });
+    orders.push_back({std::to_string(o), OrderByWorth(worth)});
+  }
+  const SweepOptions options{.ratios = DefaultRatios(),
+                             .comparison = {.bootstrap = {.draws = 200}},
+                             .reference = std::size_t{0}};
+  for (auto _ : state) {
+    const PairSweep sweep(scene.images, classes, near, scene.detections, options.comparison);
+    benchmark::DoNotOptimize(sweep.Run(orders, options));
+  }
+}
+BENCHMARK(SweepTenOrders)->Arg(4952)->Iterations(1)->Unit(benchmark::kSecond);
 
 }  // namespace
 }  // namespace nearfar

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cli/report.h"
+#include "core/phrase.h"
 
 namespace nearfar::cli {
 namespace {
@@ -56,7 +57,7 @@ std::string TimesText(const Figure& figure) {
   return text;
 }
 
-bool IsOracle(const std::string& name) { return name == kOracle || name == kFarOracle; }
+bool IsOracle(const std::string& name) { return name.starts_with(kOracle); }
 
 /// The ratios that tables show: .2 and .5 where they were swept, else all.
 std::vector<std::size_t> TableRatios(const std::vector<double>& ratios) {
@@ -244,10 +245,16 @@ std::string DataOf(const SweptPair& pair) {
 }
 
 std::string FitsOf(const SweptPair& pair) {
+  const bool any_fused = std::any_of(
+      pair.result.curves.begin(), pair.result.curves.end(),
+      [](const auto& curve) { return curve.name.find(kFusionSuffix) != std::string::npos; });
   return std::string("Discriminators fitted to ") +
          (pair.fitted_to_truth ? "annotations" : "the far model's boxes") +
          ", each image judged by a fit that did not see it (" + std::to_string(pair.folds) +
-         " folds, seed " + std::to_string(pair.seed) + ").";
+         " folds, seed " + std::to_string(pair.seed) + ")." +
+         (any_fused ? " Fusion: agree " + ShortNumber(pair.fusion.agree) + ", keep " +
+                          ShortNumber(pair.fusion.keep) + "."
+                    : "");
 }
 
 std::string FormatSweep(const SweptPair& pair) {
@@ -411,6 +418,11 @@ std::vector<NamedChart> ChartsByLabel(const std::vector<SweptPair>& pairs) {
     }
     return nullptr;
   };
+  std::string caption;
+  for (const SweptPair& pair : pairs) {
+    caption += pair.label + ": " + DataOf(pair) + " ";
+  }
+  caption += "Within each set: " + FitsOf(pairs.front());
   const std::vector<double>& ratios = pairs.front().options.ratios;
   for (const std::size_t r : TableRatios(ratios)) {
     const std::string at = Percent(ratios[r], 0);
@@ -419,8 +431,7 @@ std::vector<NamedChart> ChartsByLabel(const std::vector<SweptPair>& pairs) {
           .title = (recovered ? "Gap recovered at " : "End-to-end mAP at ") + at + " % uploaded",
           .x = {.names = labels},
           .y = {.title = recovered ? "mAP gap recovered (%)" : MapName(pairs.front())},
-          .caption = "Discriminators are fitted within each set. " + DataOf(pairs.front()) + " " +
-                     FitsOf(pairs.front())};
+          .caption = caption};
       const auto add = [&](const std::string& name, int style, auto&& figure_of) {
         ChartSeries series{.label = name, .style = style, .bold = style == 0};
         for (std::size_t p = 0; p < pairs.size(); ++p) {

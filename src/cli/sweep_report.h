@@ -8,6 +8,7 @@
 
 #include "adapters/plot/chart.h"
 #include "discriminate/fit.h"
+#include "discriminate/fusion.h"
 #include "eval/sweep.h"
 
 namespace nearfar::cli {
@@ -33,6 +34,7 @@ struct SweptPair {
   bool fitted_to_truth = false;  ///< else to the far model's boxes
   std::size_t images = 0;
   int classes = 0;
+  FusionWeights fusion;  ///< of the rows with fusion
   std::size_t folds = 0;
   std::uint64_t seed = 1;
   SweepOptions options;
@@ -46,6 +48,10 @@ struct SweptPair {
 /// are held against it. Beside it the same with all thresholds fitted.
 inline constexpr const char* kReference = "smallbig";
 inline constexpr const char* kRefitted = "smallbig-fitted";
+/// What may stand behind a name: "-objects" for a learned one, which then learns the objects that
+/// an upload finds, not accuracy; "+fusion" where near's and far's boxes together answer uploads.
+inline constexpr const char* kObjectsSuffix = "-objects";
+inline constexpr const char* kFusionSuffix = "+fusion";
 /// The rows that know what no discriminator can know: the truth, the far model's boxes.
 inline constexpr const char* kOracle = "oracle";
 inline constexpr const char* kFarOracle = "oracle-far";

@@ -3,9 +3,11 @@
 #include <cctype>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +23,7 @@
 #include "cli/verb.h"
 #include "data/imports.h"
 #include "data/read_truth.h"
+#include "discriminate/fusion.h"
 #include "eval/alignment.h"
 #include "eval/sweep.h"
 #include "train/out_of_fold.h"
@@ -41,6 +44,7 @@ struct SweepFlags {
   std::vector<std::string> classes;
   std::vector<std::string> discriminators;
   std::string fit_to = "far";
+  std::string fusion = "on";
   FoldOptions folds;
   std::vector<double> ratios = DefaultRatios();
   ComparisonOptions comparison;
@@ -232,6 +236,32 @@ Expected<Material> Read(const PairFiles& files, const SweepFlags& flags, const S
   return material;
 }
 
+/// A row's name, taken apart.
+struct RowName {
+  std::string name;
+  GainGoal goal = GainGoal::kAccuracy;
+  bool fused = false;
+};
+
+RowName ParseRowName(std::string name) {
+  RowName row;
+  const auto take = [&](std::string_view suffix) {
+    const bool there = name.ends_with(suffix);
+    name.erase(name.size() - (there ? suffix.size() : 0));
+    return there;
+  };
+  row.fused = take(kFusionSuffix);
+  row.goal = take(kObjectsSuffix) ? GainGoal::kObjects : GainGoal::kAccuracy;
+  row.name = std::move(name);
+  return row;
+}
+
+bool IsKnown(const std::string& name) {
+  const auto known = KnownDiscriminators();
+  return std::any_of(known.begin(), known.end(),
+                     [&](const DiscriminatorInfo& info) { return info.name == name; });
+}
+
 std::vector<std::string> NamesToSweep(const SweepFlags& flags, bool has_truth) {
   std::vector<std::string> names = {kReference};  // all others are held against it
   const auto add = [&](const std::string& name) {
@@ -249,6 +279,8 @@ std::vector<std::string> NamesToSweep(const SweepFlags& flags, bool has_truth) {
       add(std::string(info.name));
     }
   }
+  add(std::string("ridge") + kObjectsSuffix);
+  add(std::string("ridge") + kFusionSuffix);
   add(kRefitted);
   add(kFarOracle);
   if (has_truth) {
@@ -297,10 +329,16 @@ Expected<std::vector<UploadOrder>> OrdersOf(const SweepFlags& flags, const Mater
   const std::vector<std::string> names = NamesToSweep(flags, material.has_truth);
   std::vector<UploadOrder> orders;
   Progress progress("fitting discriminators", names.size());
-  for (const std::string& name : names) {
-    std::vector<double> worth;  // by aligned image
+  std::map<std::string, std::vector<double>> known_worth;  // of rows that differ in fusion alone
+  for (const std::string& row_name : names) {
+    const auto& [name, goal, fused] = ParseRowName(row_name);
+    const std::string unfused =
+        row_name.substr(0, row_name.size() - (fused ? std::strlen(kFusionSuffix) : 0));
+    std::vector<double> worth = known_worth[unfused];  // by aligned image
     std::string why_not;
-    if (name == kOracle) {
+    if (!worth.empty()) {
+      // Judged already.
+    } else if (name == kOracle) {
       if (material.has_truth) {
         worth = sweep.OracleWorth();
       } else {
@@ -322,14 +360,14 @@ Expected<std::vector<UploadOrder>> OrdersOf(const SweepFlags& flags, const Mater
           MatchVoc(pseudo, material.aligned.detections[1], classes.size(), flags.comparison.iou)));
     } else if (why_not = Lacking(name, material.set); why_not.empty()) {
       const Expected<OutOfFoldGains> gains =
-          JudgeOutOfFold(to_fit, material.near.model, SpecFor(name), GainGoal::kAccuracy, fold_of);
+          JudgeOutOfFold(to_fit, material.near.model, SpecFor(name), goal, fold_of);
       if (gains) {
         for (const std::size_t place : material.place) {
           worth.push_back(gains->worth[place]);
         }
         const auto [least, most] = std::minmax_element(gains->gains.begin(), gains->gains.end());
         if (*least == *most) {
-          Say(name +
+          Say(row_name +
               " gives every image the same gain: it ranks nothing, and its curve goes by "
               "the names of the images");
         }
@@ -339,14 +377,15 @@ Expected<std::vector<UploadOrder>> OrdersOf(const SweepFlags& flags, const Mater
     }
     progress.Advance();
     if (worth.empty()) {
-      Say(name + " is left out: " + why_not);
-      pair.left_out.emplace_back(name, why_not);
+      Say(row_name + " is left out: " + why_not);
+      pair.left_out.emplace_back(row_name, why_not);
       continue;
     }
-    if (name == kReference) {
+    if (row_name == kReference) {
       pair.options.reference = orders.size();
     }
-    orders.push_back({name, OrderByWorth(worth)});
+    orders.push_back({row_name, OrderByWorth(worth), fused});
+    known_worth[unfused] = std::move(worth);
   }
   if (orders.empty()) {
     return Fail(ErrorCode::kInvalidInput, "no discriminator is left to sweep");
@@ -400,9 +439,16 @@ Expected<SweptPair> SweepPair(const PairFiles& files, const SweepFlags& flags,
     Say("folds reduced to " + std::to_string(pair.folds) + ": " + std::to_string(pair.images) +
         " images do not fill " + std::to_string(flags.folds.folds));
   }
+  pair.fusion = ChooseFusion(flags.fusion, std::nullopt).value();
+  std::vector<Detections> fused;
+  for (std::size_t i = 0; i < pair.images; ++i) {
+    fused.push_back(
+        Fuse(material->aligned.detections[0][i], material->aligned.detections[1][i], pair.fusion)
+            .detections);
+  }
   const PairSweep sweep(material->aligned.images, material->aligned.classes,
                         material->aligned.detections[0], material->aligned.detections[1],
-                        flags.comparison);
+                        flags.comparison, fused);
   const Expected<std::vector<UploadOrder>> orders =
       OrdersOf(flags, *material, sweep, *fold_of, pair);
   if (!orders) {
@@ -491,20 +537,25 @@ std::string Misuse(const SweepFlags& flags) {
   if (one == !flags.pairs.empty() || (one && (flags.near.empty() || flags.far.empty()))) {
     return "sweep needs --near and --far, or --pair LABEL=near.rec,far.rec[,truth] once or more";
   }
-  for (const std::string& name : flags.discriminators) {
-    if (name == kRefitted || name == kOracle || name == kFarOracle) {
-      continue;
-    }
-    const auto known = KnownDiscriminators();
-    if (std::none_of(known.begin(), known.end(),
-                     [&](const DiscriminatorInfo& info) { return info.name == name; })) {
-      return "sweep knows no discriminator '" + name + "'; there are " + DiscriminatorNames() +
+  for (const std::string& row : flags.discriminators) {
+    const RowName asked = ParseRowName(row);
+    const bool special =
+        asked.name == kRefitted || asked.name == kOracle || asked.name == kFarOracle;
+    if (!special && !IsKnown(asked.name)) {
+      return "sweep knows no discriminator '" + row + "'; there are " + DiscriminatorNames() +
              ", " + kRefitted + ", " + kOracle + ", " + kFarOracle +
-             (std::filesystem::exists(name)
+             (std::filesystem::exists(row)
                   ? ". That is a file, fitted to images that may be these: give the name of what "
                     "is in it, to have it fitted anew for each fold"
                   : "");
     }
+    if (asked.goal == GainGoal::kObjects && (special || !IsLearned(asked.name))) {
+      return "sweep: " + row + ": " + asked.name + " learns nothing, so it has no " +
+             kObjectsSuffix + " version";
+    }
+  }
+  if (const auto fusion = ChooseFusion(flags.fusion, std::nullopt); !fusion) {
+    return "--fusion: " + fusion.error().message;
   }
   if (const auto valid =
           Validate(SweepOptions{.ratios = flags.ratios, .comparison = flags.comparison});
@@ -601,8 +652,12 @@ std::function<int()> SetUpSweep(CLI::App& app) {
   app.add_option("--discriminator", flags->discriminators,
                  "which to sweep: " + DiscriminatorNames() +
                      "; smallbig-fitted (count and area threshold fitted too); oracle and "
-                     "oracle-far, which know the truth and the far model's boxes. Default: all "
-                     "that rank images");
+                     "oracle-far, which know the truth and the far model's boxes. NAME-objects "
+                     "learns objects found instead of accuracy; NAME+fusion answers uploads by "
+                     "both models' boxes. Default: all that rank images");
+  app.add_option("--fusion", flags->fusion,
+                 "weights of the rows NAME+fusion: on (the usual ones) or agree=A,keep=K")
+      ->capture_default_str();
   app.add_option("--fit-to", flags->fit_to,
                  "what discriminators are fitted to: the far model's boxes, or the truth")
       ->check(CLI::IsMember({"far", "truth"}))

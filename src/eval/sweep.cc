@@ -32,17 +32,20 @@ struct Draw {
   std::vector<std::vector<Reading>> curves;  // by order and ratio
 };
 
-Draw ReadDraw(const CascadeCurves& pair, std::span<const UploadOrder> orders,
-              std::span<const std::size_t> counts, ImageWeights weights) {
+/// @param fused  what fused orders are read from; nullptr: there is none.
+Draw ReadDraw(const CascadeCurves& by_far, const CascadeCurves* fused,
+              std::span<const UploadOrder> orders, std::span<const std::size_t> counts,
+              ImageWeights weights) {
   Draw draw;
-  CascadeState all(pair, false, weights);
+  CascadeState all(by_far, false, weights);
   draw.near.whole = all.Read();
   draw.near.kept_voc07 = draw.near.whole.voc07;
-  for (std::size_t image = 0; image < pair.images(); ++image) {
+  for (std::size_t image = 0; image < by_far.images(); ++image) {
     all.Upload(image);
   }
   draw.far.whole = all.Read();
   for (const UploadOrder& order : orders) {
+    const CascadeCurves& pair = order.fused ? *fused : by_far;
     std::vector<Reading>& curve = draw.curves.emplace_back();
     CascadeState cascade(pair, false, weights);
     CascadeState kept(pair, true, weights);
@@ -53,9 +56,10 @@ Draw ReadDraw(const CascadeCurves& pair, std::span<const UploadOrder> orders,
         kept.Upload(order.images[uploaded]);
       }
       // Nothing and everything are the same for every order.
-      curve.push_back(count == 0               ? draw.near
-                      : count == pair.images() ? draw.far
-                                               : Reading{cascade.Read(), kept.Read().voc07});
+      curve.push_back(count == 0 ? draw.near
+                      : count == pair.images() && !order.fused
+                          ? draw.far
+                          : Reading{cascade.Read(), kept.Read().voc07});
     }
   }
   return draw;
@@ -249,28 +253,35 @@ Expected<void> Validate(const SweepOptions& options) {
 
 PairSweep::PairSweep(std::span<const TruthImage> images, const LabelSpace& classes,
                      std::span<const Detections> near, std::span<const Detections> far,
-                     const ComparisonOptions& options)
-    : images_(images.size()),
-      voc_(MergeMatches(MatchVoc(images, near, classes.size(), options.iou),
-                        MatchVoc(images, far, classes.size(), options.iou))),
-      coco_(MergeMatches(MatchCoco(images, near, classes.size()),
-                         MatchCoco(images, far, classes.size()))) {
-  assert(!images.empty());
+                     const ComparisonOptions& options, std::span<const Detections> fused)
+    : images_(images.size()) {
+  assert(!images.empty() && (fused.empty() || fused.size() == images.size()));
+  const Tables of_near{MatchVoc(images, near, classes.size(), options.iou),
+                       MatchCoco(images, near, classes.size())};
+  const auto with = [&](std::span<const Detections> answers) {
+    return Tables{MergeMatches(of_near.voc, MatchVoc(images, answers, classes.size(), options.iou)),
+                  MergeMatches(of_near.coco, MatchCoco(images, answers, classes.size()))};
+  };
+  by_far_ = with(far);
+  if (!fused.empty()) {
+    by_fused_ = with(fused);
+  }
 }
 
-SweepPoint PairSweep::PointAt(double ratio, const std::vector<bool>& uploaded,
-                              float score_threshold) const {
+SweepPoint PairSweep::PointAt(const Tables& tables, double ratio, const std::vector<bool>& uploaded,
+                              float score_threshold) {
   const std::vector<std::uint32_t> weights = CascadeWeights(uploaded);
   SweepPoint point{.ratio = ratio};
   point.uploaded = static_cast<std::size_t>(std::count(uploaded.begin(), uploaded.end(), true));
-  point.area = MeanAveragePrecision(voc_, Interpolation::kArea, weights);
-  const std::vector<double> coco = MeanAveragePrecisions(coco_, Interpolation::kCoco, weights);
+  point.area = MeanAveragePrecision(tables.voc, Interpolation::kArea, weights);
+  const std::vector<double> coco =
+      MeanAveragePrecisions(tables.coco, Interpolation::kCoco, weights);
   if (!coco.empty()) {
     point.ap50 = coco[0];
     point.ap50_95 =
         std::accumulate(coco.begin(), coco.end(), 0.0) / static_cast<double>(coco.size());
   }
-  point.objects = CountObjects(voc_, score_threshold, weights);
+  point.objects = CountObjects(tables.voc, score_threshold, weights);
   return point;
 }
 
@@ -284,10 +295,10 @@ SweepResult PairSweep::Run(std::span<const UploadOrder> orders, const SweepOptio
     counts.push_back(static_cast<std::size_t>(std::llround(ratio * static_cast<double>(images_))));
   }
 
-  SweepResult result{.near = PointAt(0, std::vector<bool>(images_, false), threshold),
-                     .far = PointAt(1, std::vector<bool>(images_, true), threshold)};
+  SweepResult result{.near = PointAt(by_far_, 0, std::vector<bool>(images_, false), threshold),
+                     .far = PointAt(by_far_, 1, std::vector<bool>(images_, true), threshold)};
   for (const UploadOrder& order : orders) {
-    assert(order.images.size() == images_);
+    assert(order.images.size() == images_ && (!order.fused || by_fused_));
     SweepCurve& curve = result.curves.emplace_back(SweepCurve{.name = order.name});
     std::vector<bool> uploaded(images_, false);
     std::size_t next = 0;
@@ -295,14 +306,20 @@ SweepResult PairSweep::Run(std::span<const UploadOrder> orders, const SweepOptio
       for (; next < counts[r]; ++next) {
         uploaded[order.images[next]] = true;
       }
-      curve.points.push_back(PointAt(options.ratios[r], uploaded, threshold));
+      curve.points.push_back(
+          PointAt(order.fused ? *by_fused_ : by_far_, options.ratios[r], uploaded, threshold));
     }
   }
-  const CascadeCurves pair(voc_, threshold);
+  const CascadeCurves by_far(by_far_.voc, threshold);
+  std::optional<CascadeCurves> by_fused;
+  if (by_fused_) {
+    by_fused.emplace(by_fused_->voc, threshold);
+  }
   const std::vector<SweepPoint*> points = PointsOf(result);
   const auto read = [&](ImageWeights weights) {
     std::vector<Values> values =
-        ValuesOfAll(ReadDraw(pair, orders, counts, weights), options.reference);
+        ValuesOfAll(ReadDraw(by_far, by_fused ? &*by_fused : nullptr, orders, counts, weights),
+                    options.reference);
     if (advance) {
       advance();
     }

@@ -37,6 +37,7 @@ std::vector<double> UploadDerivatives(const MatchTable& merged);
 struct UploadOrder {
   std::string name;
   std::vector<std::size_t> images;  ///< each image once, the one most worth an upload first
+  bool fused = false;  ///< uploaded images are answered by both models' boxes fused, not by far's
 
   friend bool operator==(const UploadOrder&, const UploadOrder&) = default;
 };
@@ -98,26 +99,34 @@ struct SweepResult {
 /// draws; a draw weighs images and leaves the choice of uploads as it is.
 class PairSweep {
  public:
+  /// @param fused  the answers of orders with `fused`; empty: there are none such.
   /// REQUIRES: as many lists of boxes as images, and at least one image.
   PairSweep(std::span<const TruthImage> images, const LabelSpace& classes,
             std::span<const Detections> near, std::span<const Detections> far,
-            const ComparisonOptions& options);
+            const ComparisonOptions& options, std::span<const Detections> fused = {});
 
   /// Worth of each image to one who knows the truth: see UploadDerivatives.
-  std::vector<double> OracleWorth() const { return UploadDerivatives(voc_); }
+  std::vector<double> OracleWorth() const { return UploadDerivatives(by_far_.voc); }
 
   /// @param advance  called after the figures and after each draw: 1 + draws times.
-  /// REQUIRES: valid options; every order holds each image once.
+  /// REQUIRES: valid options; every order holds each image once; fused ones need `fused`.
   SweepResult Run(std::span<const UploadOrder> orders, const SweepOptions& options,
                   const std::function<void()>& advance = {}) const;
 
  private:
+  /// Both tables of near and of what answers uploads, merged.
+  struct Tables {
+    MatchTable voc;
+    MatchTable coco;
+  };
+
   /// The figures without an interval.
-  SweepPoint PointAt(double ratio, const std::vector<bool>& uploaded, float score_threshold) const;
+  static SweepPoint PointAt(const Tables& tables, double ratio, const std::vector<bool>& uploaded,
+                            float score_threshold);
 
   std::size_t images_;
-  MatchTable voc_;   // merged
-  MatchTable coco_;  // merged
+  Tables by_far_;
+  std::optional<Tables> by_fused_;
 };
 
 }  // namespace nearfar
