@@ -36,14 +36,12 @@ std::vector<LabelledImage> Labelled(const Recording& near, const AlignedSet& set
     const RecordedFrame& frame = near.frames[set.position[0][i]];
     LabelledImage image{.near = set.detections[0][i],
                         .far = set.detections[1][i],
-                        .truth = std::vector<Box>(),
+                        .truth = std::vector<TrueObject>(),
                         .size = frame.size,
                         .features = frame.features,
                         .key = HashText(frame.name)};
     for (const TruthObject& object : set.images[i].objects) {
-      if (!object.difficult && !object.crowd) {
-        image.truth->push_back(object.box);
-      }
+      image.truth->push_back({object.box, object.label, object.difficult || object.crowd});
     }
     images.push_back(std::move(image));
   }
