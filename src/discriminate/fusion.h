@@ -25,11 +25,11 @@ inline constexpr FusionWeights kUsualFusion{.agree = 0.3, .keep = 0.05};
 /// How weights came about, as it stands in a discriminator file.
 struct FusionFit {
   FusionWeights weights;
-  int images = 0;              ///< fitted on
-  bool truth = false;          ///< fitted to annotations; else kUsualFusion or nothing
-  double gain = 0;             ///< with truth: mAP of fused − far answers, weights fitted on other
-                               ///< images (area under the curve, IoU .5, every image uploaded)
-  double standard_error = 0;   ///< of that gain
+  int images = 0;             ///< fitted on
+  bool truth = false;         ///< fitted to annotations; else kUsualFusion or nothing
+  double gain = 0;            ///< with truth: mAP of fused − far answers, weights fitted on other
+                              ///< images (area under the curve, IoU .5, every image uploaded)
+  double standard_error = 0;  ///< of that gain
   std::int64_t confident = 0;  ///< near boxes scored above .5
   std::int64_t confirmed = 0;  ///< of them, those that a far box of their class above .5 overlaps
 
@@ -41,17 +41,18 @@ Expected<void> Validate(const FusionWeights& weights);
 
 /// Two answers for one image, made one.
 struct FusedDetections {
-  Detections detections;           ///< by falling score; far before near and input order in a tie
+  Detections detections;  ///< by falling score; far before near and input order in a tie
   std::vector<std::uint8_t> from_near;  ///< for each of them: 1 where only the near model found it
 
   friend bool operator==(const FusedDetections&, const FusedDetections&) = default;
 };
 
-/// Fuses the near and the far model's boxes of one image. A near box confirms a far box of its class
-/// that it overlaps by IoU > .5: the far box keeps its place and gets 1 − (1 − s)(1 − agree·s_near).
-/// Far boxes choose by falling score, each the best-scored near box still free; a near box that
-/// overlaps a far one and is chosen by none is its double, and goes. Near boxes without a far one
-/// stay at keep·s_near; with keep 0 they go. Boxes whose score is not a number are dropped.
+/// Fuses the near and the far model's boxes of one image. A near box confirms a far box of its
+/// class that it overlaps by IoU > .5: the far box keeps its place and gets 1 − (1 − s)(1 −
+/// agree·s_near). Far boxes choose by falling score, each the best-scored near box still free; a
+/// near box that overlaps a far one and is chosen by none is its double, and goes. Near boxes
+/// without a far one stay at keep·s_near; with keep 0 they go. Boxes whose score is not a number
+/// are dropped.
 /// @param near, far  any order, one coordinate frame, one label space, scores in [0, 1].
 /// REQUIRES: Validate(weights).
 FusedDetections Fuse(const Detections& near, const Detections& far, const FusionWeights& weights);

@@ -45,8 +45,8 @@ TEST(Fuse, TakesTwoBoxesForOneObjectOnlyAboveHalfAnOverlapAndOfOneClass) {
   };
   const Row rows[] = {
       {At(0, 0.8F), true},
-      {At(3.3F, 0.8F), true},          // 6.7 / 13.3 = .504
-      {At(3.4F, 0.8F), false},         // 6.6 / 13.4 = .493
+      {At(3.3F, 0.8F), true},             // 6.7 / 13.3 = .504
+      {At(3.4F, 0.8F), false},            // 6.6 / 13.4 = .493
       {{{0, 0, 5, 10}, 0.8F, 0}, false},  // .5: not above
       {At(0, 0.8F, 1), false},
       {{{0, 0, 0, 0}, 0.8F, 0}, false},  // empty
@@ -67,9 +67,8 @@ TEST(Fuse, GivesANearBoxToTheBestFarOneAndTheBestNearBoxToIt) {
   EXPECT_THAT(Fuse({At(1, 0.2F), At(2, 1)}, {At(0, 0.6F)}, {.agree = 0.5, .keep = 1}).detections,
               ElementsAre(At(0, 0.8F)));
   // Equal scores: the first in the list.
-  EXPECT_THAT(
-      Fuse({At(2, 1)}, {At(1, 0.5F), At(3, 0.5F)}, {.agree = 0.5, .keep = 1}).detections,
-      ElementsAre(At(1, 0.75F), At(3, 0.5F)));
+  EXPECT_THAT(Fuse({At(2, 1)}, {At(1, 0.5F), At(3, 0.5F)}, {.agree = 0.5, .keep = 1}).detections,
+              ElementsAre(At(1, 0.75F), At(3, 0.5F)));
 }
 
 TEST(Fuse, OrdersByFallingScoreFarBeforeNearInATie) {

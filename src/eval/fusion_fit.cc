@@ -41,14 +41,13 @@ void CountConfirmed(std::span<const LabelledImage> images, FusionFit& fit) {
         continue;
       }
       ++fit.confident;
-      fit.confirmed +=
-          std::any_of(image.far.begin(), image.far.end(),
-                      [&](const Detection& far) {
-                        return far.score > kConfident && far.label == near.label &&
-                               Iou(far.box, near.box) > 0.5F;
-                      })
-              ? 1
-              : 0;
+      fit.confirmed += std::any_of(image.far.begin(), image.far.end(),
+                                   [&](const Detection& far) {
+                                     return far.score > kConfident && far.label == near.label &&
+                                            Iou(far.box, near.box) > 0.5F;
+                                   })
+                           ? 1
+                           : 0;
     }
   }
 }
@@ -168,12 +167,13 @@ std::string Explain(const FusionFit& fit) {
     return fit.weights.active() ? Weights(fit.weights) + " (" + gain + ")"
                                 : "off: " + gain + ", no more than its standard error";
   }
-  const std::string share = std::to_string(fit.confirmed) + " of " +
-                            std::to_string(fit.confident) +
+  const std::string share = std::to_string(fit.confirmed) + " of " + std::to_string(fit.confident) +
                             " near boxes above 0.5";
   return fit.weights.active()
-             ? Weights(fit.weights) + " (the usual: without truth nothing can be fitted; the far "
-                                      "model confirms " + share + ")"
+             ? Weights(fit.weights) +
+                   " (the usual: without truth nothing can be fitted; the far "
+                   "model confirms " +
+                   share + ")"
              : "off: without truth nothing can be fitted, and the far model confirms only " + share;
 }
 

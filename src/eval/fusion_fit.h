@@ -10,8 +10,8 @@
 namespace nearfar {
 
 struct FusionFitOptions {
-  int folds = 5;            ///< of the cross-validation; >= 2
-  int draws = 200;          ///< of the bootstrap that gives the gain its standard error; >= 2
+  int folds = 5;    ///< of the cross-validation; >= 2
+  int draws = 200;  ///< of the bootstrap that gives the gain its standard error; >= 2
   std::uint64_t seed = 1;
   double min_confirmed = 0.5;  ///< without truth: share of confirmed near boxes for fusion; [0, 1]
 
@@ -27,7 +27,8 @@ struct FusionFitOptions {
 ///
 /// Without truth nothing can be fitted: held against the far model's own boxes, every fused answer
 /// looks worse than the far one. Then kUsualFusion is taken where the far model confirms at least
-/// min_confirmed of what the near one is sure of, and 0, 0 where not or where it is sure of nothing.
+/// min_confirmed of what the near one is sure of, and 0, 0 where not or where it is sure of
+/// nothing.
 /// @param classes  number of labels. Truth counts when every image has it.
 FusionFit FitFusion(std::span<const LabelledImage> images, int classes,
                     const FusionFitOptions& options = {});

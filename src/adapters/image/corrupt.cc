@@ -127,9 +127,8 @@ cv::Mat Occlude(const cv::Mat& picture, int strength, Rng& rng) {
   // softened.
   cv::Mat spread;
   cv::dilate(things, spread,
-             cv::getStructuringElement(cv::MORPH_ELLIPSE,
-                                       cv::Size(2 * cvRound(unit * 2) + 1,
-                                                2 * cvRound(unit * 2) + 1)));
+             cv::getStructuringElement(cv::MORPH_ELLIPSE, cv::Size(2 * cvRound(unit * 2) + 1,
+                                                                   2 * cvRound(unit * 2) + 1)));
   things.copyTo(spread, hidden);
   cv::Mat mask;
   hidden.convertTo(mask, CV_32F, 1.0 / 255);
@@ -152,7 +151,8 @@ cv::Mat Wet(const cv::Mat& picture, int strength, Rng& rng) {
     // Few large drops and many small ones.
     const double size = rng.Uniform();
     const Drop drop{{rng.Uniform(0, picture.cols), rng.Uniform(0, picture.rows)},
-                    unit * (1.2 + 8 * size * size * size), rng.Uniform(0.9, 1.35)};
+                    unit * (1.2 + 8 * size * size * size),
+                    rng.Uniform(0.9, 1.35)};
     const bool free = std::all_of(drops.begin(), drops.end(), [&](const Drop& other) {
       return std::hypot(other.centre.x - drop.centre.x, other.centre.y - drop.centre.y) >
              0.9 * (other.radius * other.flat + drop.radius);
@@ -180,16 +180,16 @@ cv::Mat Wet(const cv::Mat& picture, int strength, Rng& rng) {
         }
         // A drop is a strong little lens: it turns a wide view upside down, wider to its edge.
         const double bend = 2.5 + 2 * r * r;
-        const int sx = std::clamp(cvRound(drop.centre.x - u * drop.radius * bend), 0,
-                                  picture.cols - 1);
-        const int sy =
-            std::clamp(cvRound(drop.centre.y - v * height * bend), 0, picture.rows - 1);
+        const int sx =
+            std::clamp(cvRound(drop.centre.x - u * drop.radius * bend), 0, picture.cols - 1);
+        const int sy = std::clamp(cvRound(drop.centre.y - v * height * bend), 0, picture.rows - 1);
         // Dark towards the rim, more so above; a bright arc below and a glint above.
         const double rim = std::pow(r, 6);
         double light = 1.05 - rim * (0.45 - 0.4 * v);
         const double glint = std::hypot(u + 0.35, v + 0.45);
         const double shine = glint < 0.22 ? 120 * (1 - glint / 0.22) : 0;
-        const double soft = std::clamp((1 - r) * drop.radius / std::max(1.0, 0.25 * unit), 0.0, 1.0);
+        const double soft =
+            std::clamp((1 - r) * drop.radius / std::max(1.0, 0.25 * unit), 0.0, 1.0);
         cv::Vec3b& pixel = wet.at<cv::Vec3b>(y, x);
         const cv::Vec3b& seen = far.at<cv::Vec3b>(sy, sx);
         for (int c = 0; c < 3; ++c) {
@@ -226,7 +226,7 @@ cv::Mat Smoke(const cv::Mat& picture, int strength, Rng& rng) {
 
 cv::Mat Darken(const cv::Mat& picture, int strength, Rng& rng) {
   const double light = Grade({0.20, 0.06, 0.018}, strength);  // of the light that there was
-  const double photons = Grade({600, 150, 40}, strength);     // that white would give a pixel, dimmed
+  const double photons = Grade({600, 150, 40}, strength);  // that white would give a pixel, dimmed
   std::array<double, 256> linear{};
   for (std::size_t i = 0; i < linear.size(); ++i) {
     linear[i] = std::pow(static_cast<double>(i) / 255, 2.2);

@@ -56,8 +56,7 @@ TEST(Corrupt, SpoilsMoreTheStrongerItIs) {
       double before = 0;
       for (int strength = 1; strength <= 3; ++strength) {
         const Corruption corruption{.kind = kind, .strength = strength};
-        const double error =
-            MeanSquaredError(picture, Corrupt(picture.view(), corruption, name));
+        const double error = MeanSquaredError(picture, Corrupt(picture.view(), corruption, name));
         EXPECT_GT(error, 1.05 * before + 20) << ToString(corruption) << " of " << name;
         before = error;
       }
@@ -80,7 +79,8 @@ TEST(Corrupt, HangsOnSeedAndNameAlone) {
 }
 
 TEST(Corrupt, TakesPicturesOfAnySizeAndPartsOfLargerOnes) {
-  for (const Size size : {Size{0, 0}, Size{1, 1}, Size{2, 1}, Size{1, 7}, Size{500, 3}, Size{9, 9}}) {
+  for (const Size size :
+       {Size{0, 0}, Size{1, 1}, Size{2, 1}, Size{1, 7}, Size{500, 3}, Size{9, 9}}) {
     const Image picture = TestPicture(size);
     for (const CorruptionKind kind : kAll) {
       for (int strength = 1; strength <= 3; ++strength) {
@@ -138,8 +138,9 @@ TEST(ParseCorruption, ReadsAKindAndAStrengthAndNamesTheChoicesOtherwise) {
        {"", ":", "smoke", "smoke:", "smoke:0", "smoke:4", "smoke:22", "fog:1", "Smoke:1", ":2"}) {
     const auto parsed = ParseCorruption(text);
     ASSERT_FALSE(parsed.has_value()) << text;
-    EXPECT_THAT(parsed.error().message,
-                HasSubstr("a kind of blur, occlusion, water, smoke, dark and a strength of 1, 2, 3"));
+    EXPECT_THAT(
+        parsed.error().message,
+        HasSubstr("a kind of blur, occlusion, water, smoke, dark and a strength of 1, 2, 3"));
   }
 }
 
