@@ -9,6 +9,7 @@ nearfar=$PWD/build/nearfar
 out=${1:-demo/out}
 assets=${NEARFAR_ASSETS:-../shared/assets}
 node=
+share=0.4  # of the images may be uploaded
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
@@ -39,11 +40,11 @@ record_boxes() {
   "$nearfar" record "$1" --model "$2" --threads 2 --output "$3"
 }
 
-# small_big NAME NEAR FAR TRUTH CALIBRATE_LIST JUDGE_LIST [EVAL_FLAGS]: the whole way, from recordings
-# to pictures.
+# small_big NAME NEAR FAR CLASSES TRUTH CALIBRATE_LIST JUDGE_LIST [EVAL_FLAGS]: the whole way, from
+# recordings to pictures.
 small_big() {
-  local name=$1 near=$2 far=$3 truth=$4 calibrate=$5 judge=$6 work=$out/$1
-  shift 6
+  local name=$1 near=$2 far=$3 classes=$4 truth=$5 calibrate=$6 judge=$7 work=$out/$1
+  shift 7
   mkdir -p "$work"
   say "$name: $(wc -l < "$calibrate") images to calibrate on, $(wc -l < "$judge") others to judge"
   for part in calibrate judge; do
@@ -51,19 +52,19 @@ small_big() {
       record_boxes "@${!part}" "${!side}" "$work/$part-$side.rec"
     done
   done
-  say "$name: fitting the paper's rule to an upload ratio of one half"
+  say "$name: choosing and fitting a discriminator, without any label"
   "$nearfar" calibrate --near "$work/calibrate-near.rec" --far "$work/calibrate-far.rec" \
-    --truth "$truth" --upload 0.5 --output "$work/discriminator.json"
-  say "$name: running live, far node in a second process"
+    --classes "$classes" --upload "$share" --output "$work/discriminator.json"
+  say "$name: running live under a budget of $share of the images, far node in a second process"
   start_node "$far"
   rm -rf "$work/pictures"
   "$nearfar" run "@$judge" --near "$near" --far "$address" --uploads 2 --in-flight 4 \
-    --discriminator "$work/discriminator.json" --trace "$work/trace.jsonl" \
+    --discriminator "$work/discriminator.json" --upload-share "$share" --audit 0 --trace "$work/trace.jsonl" \
     --annotate "$work/pictures"
   stop_node
   say "$name: small alone, big alone, end to end"
   "$nearfar" eval --truth "$truth" --trace "$work/trace.jsonl" --near "$work/judge-near.rec" \
-    --far "$work/judge-far.rec" --discriminator random top1 "$@" | tee "$work/table.txt"
+    --far "$work/judge-far.rec" --discriminator smallbig random top1 --upload "$share" "$@" | tee "$work/table.txt"
   pick_pictures "$work"
 }
 
@@ -98,16 +99,18 @@ say "fixture scene: drawing 400 street pictures from seed 7"
 for part in calibrate judge; do
   sed "s#.*#$out/scene/set/JPEGImages/&.jpg#" "$out/scene/set/ImageSets/Main/$part.txt" > "$out/scene/$part.txt"
 done
-small_big scene models/scene_near models/scene_far "$out/scene/set" "$out/scene/calibrate.txt" \
+small_big scene models/scene_near models/scene_far person,bicycle,car,dog "$out/scene/set" "$out/scene/calibrate.txt" \
   "$out/scene/judge.txt" --image-set judge
 
 if [ -d "$assets/VOCdevkit/VOC2007" ]; then
   voc=$assets/VOCdevkit/VOC2007
   mkdir -p "$out/photos"
-  split_list "$voc/JPEGImages" 0 120 > "$out/photos/calibrate.txt"
+  voc_classes=aeroplane,bicycle,bird,boat,bottle,bus,car,cat,chair,cow,diningtable,dog,horse,motorbike
+  voc_classes=$voc_classes,person,pottedplant,sheep,sofa,train,tvmonitor
+  split_list "$voc/JPEGImages" 0 240 > "$out/photos/calibrate.txt"
   split_list "$voc/JPEGImages" 1 120 > "$out/photos/judge.txt"
   small_big photos "$assets/weights/yolo_fastest_1.1_320_rawheads.onnx" \
-    "$assets/weights/yolov8s_rawheads_fp16w.onnx" "$voc" "$out/photos/calibrate.txt" \
+    "$assets/weights/yolov8s_rawheads_fp16w.onnx" "$voc_classes" "$voc" "$out/photos/calibrate.txt" \
     "$out/photos/judge.txt"
 else
   say "no bundle of real photos in $assets: the fixture scene is the whole demo"
