@@ -69,7 +69,7 @@ struct Evaluation {
   AlignedSet set;
   std::vector<Standing> standings;
   std::optional<AuditReport> audits;  // of the trace
-  std::vector<std::string> notes;  // what stands behind the figures
+  std::vector<std::string> notes;     // what stands behind the figures
 };
 
 void SayAll(const std::string& what, const std::vector<std::string>& remarks) {
@@ -229,9 +229,8 @@ Contender Replayed(const Inputs& inputs, const AlignedSet& set, const Places& pl
     name += ", fused " + ShortNumber(fusion.agree) + "/" + ShortNumber(fusion.keep);
   }
   Contender contender{.name = std::move(name), .role = Role::kEndToEnd};
-  contender.detections =
-      ComposeCascade(set.detections[*places.near], set.detections[*places.far],
-                     answered != nullptr ? *answered : uploaded, fusion);
+  contender.detections = ComposeCascade(set.detections[*places.near], set.detections[*places.far],
+                                        answered != nullptr ? *answered : uploaded, fusion);
   Costs costs = RecordedCosts(*inputs.near, set.position[*places.near], *inputs.far,
                               set.position[*places.far], uploaded);
   contender.bytes_up = costs.bytes_up;
@@ -244,7 +243,7 @@ Contender Replayed(const Inputs& inputs, const AlignedSet& set, const Places& pl
 struct Judge {
   std::string title;
   std::unique_ptr<Discriminator> discriminator;
-  std::optional<double> threshold;  // of the gain, as calibrated to an upload ratio
+  std::optional<double> threshold;       // of the gain, as calibrated to an upload ratio
   std::vector<double> gain_percentiles;  // as calibrated; may be empty
   std::vector<Detections> boxes;         // by image, in the label space that it judges in
   std::vector<Detections> far_boxes;     // likewise, what it may learn from
@@ -341,8 +340,8 @@ Expected<void> AddBudgeted(const EvalFlags& flags, const std::string& name, cons
     if (const auto valid = Validate(options); !valid) {
       return Fail(valid.error().code, name + ", --budget: " + valid.error().message);
     }
-    const Expected<BudgetedUploads> in_order = ReplayBudget(
-        options, *judge->discriminator, *inputs.near, frames, near_boxes, far_boxes);
+    const Expected<BudgetedUploads> in_order =
+        ReplayBudget(options, *judge->discriminator, *inputs.near, frames, near_boxes, far_boxes);
     if (!in_order) {
       return tl::unexpected(in_order.error());
     }
@@ -557,10 +556,9 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
           " could not be read, " + std::to_string(run->failed) + " failed");
     }
     if (const AskedShare near = NearAsked(*inputs.trace); !near.all()) {
-      evaluation.notes.push_back("the run asked the near model about " +
-                                 std::to_string(near.asked) + " of " +
-                                 std::to_string(near.readable) +
-                                 " images: the trace gives it no row of its own");
+      evaluation.notes.push_back(
+          "the run asked the near model about " + std::to_string(near.asked) + " of " +
+          std::to_string(near.readable) + " images: the trace gives it no row of its own");
     }
     if (const auto floor = FloorOfRun(*inputs.trace)) {
       char text[160];
@@ -578,11 +576,12 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
     return tl::unexpected(added.error());
   }
   if (!flags.budget.empty()) {
-    evaluation.notes.push_back("budget: the live policy over the images in the order of the near "
-                               "recording, from a cold start or the file's spread of gains; an "
-                               "audit counts as upload and keeps the near answer (chance " +
-                               ShortNumber(flags.audit) + ", seed " +
-                               std::to_string(flags.comparison.bootstrap.seed) + ")");
+    evaluation.notes.push_back(
+        "budget: the live policy over the images in the order of the near "
+        "recording, from a cold start or the file's spread of gains; an "
+        "audit counts as upload and keeps the near answer (chance " +
+        ShortNumber(flags.audit) + ", seed " + std::to_string(flags.comparison.bootstrap.seed) +
+        ")");
   }
   if (inputs.trace) {
     evaluation.audits = ReportAudits(*inputs.trace, flags.comparison.score_threshold);
@@ -801,6 +800,26 @@ void WriteStanding(JsonWriter& json, const Standing& s) {
   json.EndObject();
 }
 
+/// The audits of a trace as a member of an object; nothing where there were none.
+void AddAudits(JsonWriter& json, const AuditReport& audits) {
+  if (audits.audits == 0) {
+    return;
+  }
+  json.Key("audit");
+  json.BeginObject();
+  json.Field("kept", audits.kept);
+  json.Field("kept_unseen", audits.unseen);
+  json.Field("not_sent", audits.not_sent);
+  json.Field("audits", audits.audits);
+  json.Field("audits_answered", audits.answered);
+  json.Field("audits_difficult", audits.found_difficult);
+  json.Field("uploads", audits.uploads);
+  json.Field("uploads_difficult", audits.uploads_difficult);
+  Field(json, "kept_difficult", audits.kept_difficult);
+  Field(json, "miss_rate", audits.miss_rate);
+  json.EndObject();
+}
+
 void PrintJson(const Evaluation& evaluation, const EvalFlags& flags) {
   std::string text;
   JsonWriter json(text);
@@ -813,21 +832,8 @@ void PrintJson(const Evaluation& evaluation, const EvalFlags& flags) {
   json.Field("seed", flags.comparison.bootstrap.seed);
   json.Field("remarks", evaluation.set.remarks);
   json.Field("notes", evaluation.notes);
-  if (evaluation.audits && evaluation.audits->audits > 0) {
-    const AuditReport& audits = *evaluation.audits;
-    json.Key("audit");
-    json.BeginObject();
-    json.Field("kept", audits.kept);
-    json.Field("kept_unseen", audits.unseen);
-    json.Field("not_sent", audits.not_sent);
-    json.Field("audits", audits.audits);
-    json.Field("audits_answered", audits.answered);
-    json.Field("audits_difficult", audits.found_difficult);
-    json.Field("uploads", audits.uploads);
-    json.Field("uploads_difficult", audits.uploads_difficult);
-    Field(json, "kept_difficult", audits.kept_difficult);
-    Field(json, "miss_rate", audits.miss_rate);
-    json.EndObject();
+  if (evaluation.audits) {
+    AddAudits(json, *evaluation.audits);
   }
   json.Key("rows");
   json.BeginArray();
@@ -870,7 +876,63 @@ std::string Misuse(const EvalFlags& flags) {
   return "";
 }
 
+/// What a trace tells without any truth: uploads, bytes, times, and what the audits say of the
+/// rest.
+int ReportTrace(const EvalFlags& flags) {
+  const Expected<Trace> trace = ReadTrace(flags.trace);
+  if (!trace) {
+    return Stop(trace.error());
+  }
+  SayAll(flags.trace, trace->remarks);
+  std::vector<std::size_t> frames(trace->frames.size());
+  std::iota(frames.begin(), frames.end(), std::size_t{0});
+  const RunCosts costs = CostsOf(*trace, frames);
+  const AuditReport audits = ReportAudits(*trace, flags.comparison.score_threshold);
+  const auto uploaded = std::count(costs.uploaded.begin(), costs.uploaded.end(), true);
+  if (flags.json) {
+    std::string text;
+    JsonWriter json(text);
+    json.BeginObject();
+    json.Field("images", frames.size());
+    json.Field("uploaded", uploaded);
+    json.Field("bytes_up", costs.bytes_up);
+    json.Field("bytes_down", costs.bytes_down);
+    json.Field("degraded", costs.degraded);
+    json.Field("unreadable", costs.unreadable);
+    json.Field("failed", costs.failed);
+    AddAudits(json, audits);
+    json.EndObject();
+    std::cout << text << std::endl;
+    return kDone;
+  }
+  std::cout << frames.size() << " images";
+  if (!frames.empty()) {
+    const LatencyPercentiles latency = PercentilesOf(costs.end_to_end);
+    std::cout << ", uploaded " << uploaded << " ("
+              << Percent(static_cast<double>(uploaded) / static_cast<double>(frames.size()))
+              << " %), " << Bytes(costs.bytes_up) << " up; capture to emission p50 "
+              << Milliseconds(latency.p50) << " ms, p95 " << Milliseconds(latency.p95) << " ms; "
+              << costs.degraded << " degraded, " << costs.unreadable << " unreadable, "
+              << costs.failed << " failed";
+  }
+  std::cout << "\n";
+  if (const std::string said = ToText(audits); !said.empty()) {
+    std::cout << said << "\n";
+  }
+  std::cout << "without --truth nothing is said of accuracy" << std::endl;
+  return kDone;
+}
+
 int RunEval(const EvalFlags& flags) {
+  if (flags.truth.empty()) {
+    const bool trace_alone =
+        !flags.trace.empty() && flags.near.empty() && flags.far.empty() && flags.recordings.empty();
+    if (!trace_alone) {
+      Say("--truth is required; only a --trace alone tells something without it");
+      return kUsage;
+    }
+    return ReportTrace(flags);
+  }
   if (const std::string misuse = Misuse(flags); !misuse.empty()) {
     Say(misuse);
     return kUsage;
@@ -897,8 +959,8 @@ int RunEval(const EvalFlags& flags) {
 std::function<int()> SetUpEval(CLI::App& app) {
   const auto flags = std::make_shared<EvalFlags>();
   app.add_option("--truth", flags->truth,
-                 "Annotations: VOC folder, COCO JSON, YOLO folder, MOT sequence or CSV")
-      ->required();
+                 "Annotations: VOC folder, COCO JSON, YOLO folder, MOT sequence or CSV; a --trace "
+                 "alone is told of without them");
   app.add_option("--image-set", flags->image_set,
                  "Part of the truth: a VOC list (test), a YOLO split (val)");
   app.add_option("--recording", flags->recordings,
@@ -914,15 +976,17 @@ std::function<int()> SetUpEval(CLI::App& app) {
                  "Without it the discriminator's own verdict holds, or the share of "
                  "the run where it has none")
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--budget", flags->budget,
-                 "Share of the images that the live budget (run --upload-share) may upload, replayed "
-                 "in the order of the near recording; several allowed")
+  app.add_option(
+         "--budget", flags->budget,
+         "Share of the images that the live budget (run --upload-share) may upload, replayed "
+         "in the order of the near recording; several allowed")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--audit", flags->audit, "Chance of an audit under --budget")
       ->check(CLI::Range(0.0, 0.5))
       ->capture_default_str();
-  app.add_flag("--learn", flags->learn,
-               "Under --budget, discriminators from files go on learning from the uploads' answers");
+  app.add_flag(
+      "--learn", flags->learn,
+      "Under --budget, discriminators from files go on learning from the uploads' answers");
   app.add_option("--decisions", flags->decisions,
                  "Replay small-big with the decisions of this file: lines image,0 or image,1");
   app.add_option("--fusion", flags->fusion,
@@ -943,7 +1007,8 @@ std::function<int()> SetUpEval(CLI::App& app) {
   app.add_option("--bootstrap", flags->comparison.bootstrap.draws,
                  "Give 95 % intervals from this many resamplings of the images, e.g. 1000")
       ->capture_default_str();
-  app.add_option("--seed", flags->comparison.bootstrap.seed, "Seed of the resampling and of --budget")
+  app.add_option("--seed", flags->comparison.bootstrap.seed,
+                 "Seed of the resampling and of --budget")
       ->capture_default_str();
   app.add_flag("--sizes", flags->sizes, "Also AP50:95 of small, medium and large objects (COCO)");
   app.add_flag("--per-class", flags->per_class, "Also a table by class for each row");
