@@ -246,8 +246,8 @@ void TableOfCost(const char* title, const Pair& pair, int orders) {
               "and what the budget loses against the fixed threshold of exactly this share, and (around) "
               "without audits against the mean of those of 0.9 to 1.1 times this share\n",
               title, pair.images.size(), orders, orders);
-  std::printf("%-9s %6s  %7s  %9s %9s %9s %9s %9s\n", "judge", "asked", "fixed", "cold", "around",
-              "+percent.", "audit .01", "audit .05");
+  std::printf("%-9s %6s  %7s  %9s %9s %9s %9s %9s %9s\n", "judge", "asked", "fixed", "cold", "around",
+              "+percent.", "audit .01", "audit .05", "default");
   for (const char* const judge : kJudges) {
     const std::vector<double> gains = GainsOf(judge, pair);
     for (const double share : kShares) {
@@ -256,7 +256,7 @@ void TableOfCost(const char* title, const Pair& pair, int orders) {
       for (const double factor : {0.9, 0.95, 1.0, 1.05, 1.1}) {
         around += pair.Recovered(UploadTop(gains, factor * share)) / 5;
       }
-      double lost[4] = {};
+      double lost[5] = {};
       for (int seed = 1; seed <= orders; ++seed) {
         std::vector<std::size_t> order(gains.size());
         std::iota(order.begin(), order.end(), std::size_t{0});
@@ -267,11 +267,12 @@ void TableOfCost(const char* title, const Pair& pair, int orders) {
           stream.push_back(gains[i]);
         }
         const BudgetOptions cold{.share = share, .seed = static_cast<std::uint64_t>(seed)};
-        BudgetOptions options[4] = {cold, cold, cold, cold};
+        BudgetOptions options[5] = {cold, cold, cold, cold, cold};
         options[1].gain_percentiles = PercentilesOf(gains);
         options[2].audit = 0.01;
         options[3].audit = 0.05;
-        for (int i = 0; i < 4; ++i) {
+        options[4].audit = DefaultAudit(share);
+        for (int i = 0; i < 5; ++i) {
           std::vector<bool> answered;
           Replay(stream, options[i], &answered);
           std::vector<bool> by_image(gains.size());
@@ -281,8 +282,9 @@ void TableOfCost(const char* title, const Pair& pair, int orders) {
           lost[i] += (fixed - pair.Recovered(by_image)) / orders;
         }
       }
-      std::printf("%-9s %6.2f  %7.3f  %9.4f %9.4f %9.4f %9.4f %9.4f\n", judge, share, fixed,
-                  lost[0], lost[0] + around - fixed, lost[1], lost[2], lost[3]);
+      std::printf("%-9s %6.2f  %7.3f  %9.4f %9.4f %9.4f %9.4f %9.4f %9.4f\n", judge, share, fixed,
+                  lost[0], lost[0] + around - fixed, lost[1], lost[2], lost[3],
+                  lost[4]);
     }
   }
 }

@@ -70,6 +70,10 @@ Expected<void> Validate(const BudgetOptions& options) {
   return {};
 }
 
+double DefaultAudit(const std::optional<double>& share) {
+  return std::min(0.01, share.value_or(1) / 20);
+}
+
 RankWindow::RankWindow(std::size_t size) : capacity_(size) {
   assert(size > 0);
   ring_.reserve(size);

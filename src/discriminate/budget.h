@@ -36,6 +36,10 @@ struct BudgetOptions {
 /// Errors: kInvalidInput with the field, its value and its range.
 Expected<void> Validate(const BudgetOptions& options);
 
+/// The audits that a budget is given where nobody says how many: 1 % of what stays near, and no more
+/// than a twentieth of a share.
+double DefaultAudit(const std::optional<double>& share);
+
 /// A value among the last ones, by rank.
 class RankWindow {
  public:

@@ -482,6 +482,13 @@ TEST(Budget, OptionsOutOfTheirRangeAreNamed) {
   }
 }
 
+TEST(Budget, AuditsAreByDefaultOneInAHundredOrATwentiethOfASmallShare) {
+  EXPECT_EQ(DefaultAudit(std::nullopt), 0.01);
+  EXPECT_EQ(DefaultAudit(0.2), 0.01);
+  EXPECT_DOUBLE_EQ(DefaultAudit(0.05), 0.0025);
+  EXPECT_EQ(DefaultAudit(0.0), 0);
+}
+
 TEST(RankWindow, RanksAmongTheLastOnesLikeASlowSearch) {
   Rng rng(12);
   RankWindow window(50);
