@@ -577,10 +577,11 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
     return tl::unexpected(added.error());
   }
   if (!flags.budget.empty()) {
-    evaluation.notes.push_back("budget: the live policy over the images in the order of the near "
-                               "recording, from a cold start or the file's spread of gains; an "
-                               "audit counts as upload and keeps the near answer (seed " +
-                               std::to_string(flags.comparison.bootstrap.seed) + ")");
+    evaluation.notes.push_back(
+        "budget: the live policy over the images in the order of the near "
+        "recording, from a cold start or the file's spread of gains; an "
+        "audit counts as upload and keeps the near answer (seed " +
+        std::to_string(flags.comparison.bootstrap.seed) + ")");
   }
   if (inputs.trace) {
     evaluation.audits = ReportAudits(*inputs.trace, flags.comparison.score_threshold);
