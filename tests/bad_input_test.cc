@@ -67,6 +67,10 @@ TEST_F(BadInput, IsNamedInOneLineWithAFittingStatus) {
       {{"run", "@" + folder, "--near", kNear}, 3, "is a folder"},
       {{"run", kPhoto, "--near", kNear, "--discriminator", folder}, 3, "Is a directory"},
       {{"run", kPhoto, "--near", kNear, "--trace", folder}, 3, "Is a directory"},
+      // A budget has nothing to rank without a discriminator.
+      {{"eval", "--truth", near, "--near", near, "--far", far, "--budget", "0.2"},
+       2,
+       "--budget needs a --discriminator"},
       // Bytes that mean nothing.
       {{"run", "@" + junk, "--near", kNear}, 3, "is no list of files"},
       {{"run", kPhoto, "--near", kNear, "--discriminator", junk}, 3, "is no JSON"},

@@ -15,7 +15,6 @@
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
-#include "core/phrase.h"
 #include "data/imports.h"
 #include "data/read_truth.h"
 #include "data/text.h"
@@ -42,7 +41,7 @@ struct EvalFlags {
   std::vector<std::string> discriminators;
   std::vector<double> upload;
   std::vector<double> budget;
-  double audit = 0.01;
+  double audit = -1;  // < 0: DefaultAudit
   bool learn = false;
   std::string decisions;
   std::vector<std::string> fusion = {"auto"};
@@ -334,7 +333,7 @@ Expected<void> AddBudgeted(const EvalFlags& flags, const std::string& name, cons
       far_boxes.push_back(judge->far_boxes[i]);
     }
     const BudgetOptions options{.share = share,
-                                .audit = flags.audit,
+                                .audit = flags.audit < 0 ? DefaultAudit(share) : flags.audit,
                                 .gain_percentiles = judge->gain_percentiles,
                                 .seed = flags.comparison.bootstrap.seed};
     if (const auto valid = Validate(options); !valid) {
@@ -579,9 +578,8 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
     evaluation.notes.push_back(
         "budget: the live policy over the images in the order of the near "
         "recording, from a cold start or the file's spread of gains; an "
-        "audit counts as upload and keeps the near answer (chance " +
-        ShortNumber(flags.audit) + ", seed " + std::to_string(flags.comparison.bootstrap.seed) +
-        ")");
+        "audit counts as upload and keeps the near answer (seed " +
+        std::to_string(flags.comparison.bootstrap.seed) + ")");
   }
   if (inputs.trace) {
     evaluation.audits = ReportAudits(*inputs.trace, flags.comparison.score_threshold);
@@ -981,12 +979,11 @@ std::function<int()> SetUpEval(CLI::App& app) {
          "Share of the images that the live budget (run --upload-share) may upload, replayed "
          "in the order of the near recording; several allowed")
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--audit", flags->audit, "Chance of an audit under --budget")
-      ->check(CLI::Range(0.0, 0.5))
-      ->capture_default_str();
-  app.add_flag(
-      "--learn", flags->learn,
-      "Under --budget, discriminators from files go on learning from the uploads' answers");
+  app.add_option("--audit", flags->audit,
+                 "Chance of an audit under --budget; default: that of run, 0.01 or less")
+      ->check(CLI::Range(0.0, 0.5));
+  app.add_flag("--learn", flags->learn,
+               "Under --budget, discriminators from files go on learning from the uploads' answers");
   app.add_option("--decisions", flags->decisions,
                  "Replay small-big with the decisions of this file: lines image,0 or image,1");
   app.add_option("--fusion", flags->fusion,

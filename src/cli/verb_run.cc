@@ -32,8 +32,6 @@
 namespace nearfar::cli {
 namespace {
 
-constexpr double kDefaultAudit = 0.01;
-
 /// Everything that can be set, with its default.
 struct RunConfig {
   std::vector<std::string> images;
@@ -56,7 +54,7 @@ struct RunConfig {
   bool learn = false;
   double upload_share = -1;     ///< < 0: no such budget
   std::string upload_rate;      ///< empty: no such budget
-  double audit = -1;            ///< < 0: kDefaultAudit with a budget, else none
+  double audit = -1;            ///< < 0: DefaultAudit with a budget, else none
   double explore = 0;
   std::int64_t seed = 0;
 
@@ -109,7 +107,7 @@ std::vector<Setting> SettingsOf(RunConfig& c) {
       {"upload-rate", "upload at most so much: 2Mbit/s, 250KB/s; with upload-share both hold",
        &c.upload_rate},
       {"audit", "probability that a picture which stays near is uploaded all the same, to measure "
-       "what is missed; default: 0.01 with a budget, else 0", &c.audit, 0, 0.5},
+       "what is missed; default: 0.01 with a budget (less under a share of 0.2), else 0", &c.audit, 0, 0.5},
       {"explore", "upload by a chance that rises over this share of the pictures around the "
        "threshold of the budget", &c.explore, 0, 1},
       {"learn", "a discriminator file of cf, ridge or mlp goes on learning from the uploads' answers",
@@ -305,7 +303,7 @@ Expected<std::optional<BudgetOptions>> BudgetOf(const RunConfig& config,
   if (!budget.share && !budget.bytes_per_second) {
     return std::nullopt;
   }
-  budget.audit = config.audit < 0 ? kDefaultAudit : config.audit;
+  budget.audit = config.audit < 0 ? DefaultAudit(budget.share) : config.audit;
   budget.explore = config.explore;
   budget.seed = static_cast<std::uint64_t>(config.seed);
   return budget;

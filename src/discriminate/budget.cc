@@ -18,7 +18,9 @@ constexpr double kPeakFrames = 300;
 constexpr double kPeak = 1.5;
 constexpr double kLongestPay = 10;  // bursts: no debt takes longer to be paid back
 
-double Finite(double score) { return std::isnan(score) ? -kMost : std::clamp(score, -kMost, kMost); }
+double Finite(double score) {
+  return std::isnan(score) ? -kMost : std::clamp(score, -kMost, kMost);
+}
 
 double MovingMean(double mean, double value, double count) { return mean + (value - mean) / count; }
 
@@ -28,8 +30,8 @@ std::string Percent(double share) { return ShortNumber(100 * share) + " %"; }
 
 Expected<void> Validate(const BudgetOptions& options) {
   const auto wrong = [](const char* field, double value, const char* range) {
-    return Fail(ErrorCode::kInvalidInput, std::string(field) + ": " + ShortNumber(value) +
-                                              " is not in its range, " + range);
+    return Fail(ErrorCode::kInvalidInput,
+                std::string(field) + ": " + ShortNumber(value) + " is not in its range, " + range);
   };
   if (!options.share && !options.bytes_per_second) {
     return Fail(ErrorCode::kInvalidInput, "share, bytes_per_second: a budget needs one of them");
@@ -68,6 +70,10 @@ Expected<void> Validate(const BudgetOptions& options) {
                 "gain_percentiles: must be finite numbers that do not fall, two or more");
   }
   return {};
+}
+
+double DefaultAudit(const std::optional<double>& share) {
+  return std::min(0.01, share.value_or(1) / 20);
 }
 
 RankWindow::RankWindow(std::size_t size) : capacity_(size) {
@@ -109,12 +115,11 @@ BudgetPolicy::BudgetPolicy(BudgetOptions options)
   std::vector<double> before(static_cast<std::size_t>(options_.window));
   const auto steps = static_cast<double>(options_.gain_percentiles.size() - 1);
   for (std::size_t i = 0; i < before.size(); ++i) {
-    const double at =
-        (static_cast<double>(i) + 0.5) / static_cast<double>(before.size()) * steps;
+    const double at = (static_cast<double>(i) + 0.5) / static_cast<double>(before.size()) * steps;
     const auto low = static_cast<std::size_t>(at);
     const double rest = at - static_cast<double>(low);
-    before[i] = (1 - rest) * options_.gain_percentiles[low] +
-                rest * options_.gain_percentiles[low + 1];
+    before[i] =
+        (1 - rest) * options_.gain_percentiles[low] + rest * options_.gain_percentiles[low + 1];
   }
   Rng order(MixBits(options_.seed ^ HashText("first scores")));
   order.Shuffle(before);
@@ -128,8 +133,8 @@ UploadChoice BudgetPolicy::Choose(const Gain& gain, const UploadCost& cost, Time
   if (chosen_before_) {
     // A long pause gives no more than one burst, and tells no more of the interval.
     intervals_seen_ = std::min(intervals_seen_ + 1, static_cast<double>(options_.window));
-    mean_interval_s_ = MovingMean(mean_interval_s_, std::min(since_choice_s_, burst_s()),
-                                  intervals_seen_);
+    mean_interval_s_ =
+        MovingMean(mean_interval_s_, std::min(since_choice_s_, burst_s()), intervals_seen_);
   }
   chosen_before_ = true;
   since_choice_s_ = 0;
@@ -149,8 +154,8 @@ UploadChoice BudgetPolicy::Choose(const Gain& gain, const UploadCost& cost, Time
   // What would run too far ahead is kept; an image larger than all that may go at once needs a
   // debt that is paid.
   const bool share_spent = by_share.debt + 1 - by_share.share > by_share.slack + 1e-9;
-  const bool bytes_spent = options_.bytes_per_second && byte_debt_ > 0 &&
-                           byte_debt_ + bytes > half_burst();
+  const bool bytes_spent =
+      options_.bytes_per_second && byte_debt_ > 0 && byte_debt_ + bytes > half_burst();
   if (share_spent || bytes_spent) {
     chance = 0;
   }
@@ -165,18 +170,17 @@ UploadChoice BudgetPolicy::Choose(const Gain& gain, const UploadCost& cost, Time
   choice.upload = draw < choice.probability;
   choice.audit = choice.upload && !(draw < chance);
   const auto n = static_cast<double>(scores_.size());
-  choice.threshold = scores_.FromTop(
-      std::min(static_cast<std::size_t>(share * n), scores_.size() - 1));
+  choice.threshold =
+      scores_.FromTop(std::min(static_cast<std::size_t>(share * n), scores_.size() - 1));
 
   if (choice.audit) {
     choice.reason = "audit, by a chance of " + ShortNumber(audit);
   } else if (choice.upload && !gain.difficult) {
     choice.reason = "the budget has room for the best " + Percent(share) + " of the last images";
   } else if (!choice.upload && gain.difficult) {
-    choice.reason =
-        share_spent || bytes_spent
-            ? "kept: the budget is spent"
-            : "kept: not among the best " + Percent(share) + " of the last images, the budget";
+    choice.reason = share_spent || bytes_spent ? "kept: the budget is spent"
+                                               : "kept: not among the best " + Percent(share) +
+                                                     " of the last images, the budget";
   }
 
   share_debt_ -= options_.share.value_or(0);
@@ -196,7 +200,8 @@ void BudgetPolicy::Add(const UploadCost& estimated, TimePoint now) {
 void BudgetPolicy::Withdraw(const UploadCost& estimated, TimePoint now) {
   PassTime(now);
   const double least_uploads = -ShareAccount().slack / 2;
-  share_debt_ = std::max(share_debt_ - (options_.share ? 1 : 0), std::min(share_debt_, least_uploads));
+  share_debt_ =
+      std::max(share_debt_ - (options_.share ? 1 : 0), std::min(share_debt_, least_uploads));
   const double least_bytes = -ByteSlack() / 2;
   const auto bytes = static_cast<double>(std::max<std::int64_t>(estimated.bytes, 0));
   byte_debt_ = std::max(byte_debt_ - bytes, std::min(byte_debt_, least_bytes));
@@ -226,11 +231,9 @@ BudgetPolicy::Account BudgetPolicy::ByteAccount() const {
   if (!options_.bytes_per_second || mean_bytes_ <= 0) {
     return {.share = 1, .debt = -1, .slack = 1};
   }
-  const double affordable = intervals_seen_ < 1 ? 1.0
-                                                : *options_.bytes_per_second * mean_interval_s_ /
-                                                      mean_bytes_;
-  return {std::clamp(affordable, 0.0, 1.0), byte_debt_ / mean_bytes_,
-          ByteSlack() / mean_bytes_};
+  const double affordable =
+      intervals_seen_ < 1 ? 1.0 : *options_.bytes_per_second * mean_interval_s_ / mean_bytes_;
+  return {std::clamp(affordable, 0.0, 1.0), byte_debt_ / mean_bytes_, ByteSlack() / mean_bytes_};
 }
 
 double BudgetPolicy::Steered(const Account& account, double audit) const {

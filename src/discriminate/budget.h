@@ -16,12 +16,12 @@ namespace nearfar {
 struct BudgetOptions {
   std::optional<double> share;             ///< of the images, [0, 1]
   std::optional<double> bytes_per_second;  ///< of uploads; > 0. Both given: both hold
-  double audit = 0;    ///< probability that an image which would stay near is looked at all the same,
-                       ///< [0, 0.5]; paid from the budget, and never more than a quarter of it
-  double explore = 0;  ///< width of the ramp from keeping to uploading, as a share of the images
-                       ///< around the threshold, [0, 1]; 0: a step
-  int window = 300;    ///< images that a score is ranked among; [10, 100000]
-  double slack = 10;   ///< uploads that the share may run ahead or behind at any moment; >= 1
+  double audit = 0;  ///< probability that an image which would stay near is looked at all the same,
+                     ///< [0, 0.5]; paid from the budget, and never more than a quarter of it
+  double explore = 0;    ///< width of the ramp from keeping to uploading, as a share of the images
+                         ///< around the threshold, [0, 1]; 0: a step
+  int window = 300;      ///< images that a score is ranked among; [10, 100000]
+  double slack = 10;     ///< uploads that the share may run ahead or behind at any moment; >= 1
   double stiffness = 1;  ///< how hard it is brought back; > 0: the log-odds of the share asked for
                          ///< move by this at 62 % of the slack
   Duration burst = std::chrono::seconds(10);  ///< what the rate gives in this time may go at once
@@ -36,6 +36,10 @@ struct BudgetOptions {
 /// Errors: kInvalidInput with the field, its value and its range.
 Expected<void> Validate(const BudgetOptions& options);
 
+/// The audits that a budget is given where nobody says how many: 1 % of what stays near, and no
+/// more than a twentieth of a share.
+double DefaultAudit(const std::optional<double>& share);
+
 /// A value among the last ones, by rank.
 class RankWindow {
  public:
@@ -48,7 +52,8 @@ class RankWindow {
   /// How many values are larger, and how many are equal.
   std::size_t Above(double value) const;
   std::size_t Equal(double value) const;
-  /// The value that `above` others stand before, counted from the largest. REQUIRES: above < size().
+  /// The value that `above` others stand before, counted from the largest. REQUIRES: above <
+  /// size().
   double FromTop(std::size_t above) const { return sorted_[sorted_.size() - 1 - above]; }
 
  private:
@@ -127,7 +132,7 @@ class BudgetPolicy final : public UploadPolicy {
   RankWindow scores_;
   double share_debt_ = 0;  ///< in uploads
   double byte_debt_ = 0;
-  double mean_bytes_ = 0;      ///< of an upload of any image, chosen or not
+  double mean_bytes_ = 0;  ///< of an upload of any image, chosen or not
   double mean_interval_s_ = 0;
   double sizes_seen_ = 0;      ///< up to the window
   double intervals_seen_ = 0;  ///< up to the window

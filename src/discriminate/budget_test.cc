@@ -58,20 +58,35 @@ Done Play(const BudgetOptions& options, const std::vector<double>& scores) {
 }
 
 /// Streams that drift in ways of their own; `n` scores each.
-std::vector<std::pair<const char*, std::vector<double>>> Streams(std::size_t n, std::uint64_t seed) {
-  std::vector<std::pair<const char*, std::vector<double>>> streams{
-      {"without drift", {}}, {"all scores rise half-way", {}}, {"all scores fall half-way", {}},
-      {"a steady climb", {}}, {"a steady fall", {}}, {"waves", {}}, {"three values", {}},
-      {"one value", {}}, {"mostly zero", {}}, {"mostly zero, then never", {}},
-      {"every 150 another scene", {}}, {"a burst", {}}};
+std::vector<std::pair<const char*, std::vector<double>>> Streams(std::size_t n,
+                                                                 std::uint64_t seed) {
+  std::vector<std::pair<const char*, std::vector<double>>> streams{{"without drift", {}},
+                                                                   {"all scores rise half-way", {}},
+                                                                   {"all scores fall half-way", {}},
+                                                                   {"a steady climb", {}},
+                                                                   {"a steady fall", {}},
+                                                                   {"waves", {}},
+                                                                   {"three values", {}},
+                                                                   {"one value", {}},
+                                                                   {"mostly zero", {}},
+                                                                   {"mostly zero, then never", {}},
+                                                                   {"every 150 another scene", {}},
+                                                                   {"a burst", {}}};
   Rng rng(seed);
   for (std::size_t i = 0; i < n; ++i) {
     const double u = rng.Uniform();
     const double at = static_cast<double>(i) / static_cast<double>(n);
     const bool late = 2 * i >= n;
     const double zero_or_not = u < 0.85 ? 0 : u;
-    const double values[] = {u, late ? 5 + u : u, late ? u : 5 + u, u + 20 * at, u - 20 * at,
-                             u + std::sin(40 * at), std::floor(3 * u), 0.25, zero_or_not,
+    const double values[] = {u,
+                             late ? 5 + u : u,
+                             late ? u : 5 + u,
+                             u + 20 * at,
+                             u - 20 * at,
+                             u + std::sin(40 * at),
+                             std::floor(3 * u),
+                             0.25,
+                             zero_or_not,
                              late ? 1 + u : zero_or_not,
                              u + 3 * static_cast<double>((i / 150) % 2),
                              u + (at > 0.5 && at < 0.53 ? 7 : 0)};
@@ -165,8 +180,8 @@ TEST(Budget, TiesAreBrokenByAFairChanceThatIsTold) {
   EXPECT_NEAR(told / zeros, 0.5, 0.01);
 }
 
-// The sum of (uploaded - probability) over a stream is a martingale: divided by its own deviation it
-// is standard normal, also within the decisions of each kind.
+// The sum of (uploaded - probability) over a stream is a martingale: divided by its own deviation
+// it is standard normal, also within the decisions of each kind.
 TEST(Budget, TheProbabilityToldIsThatOfTheDecision) {
   std::uint64_t another = 1000;
   for (const double explore : {0.0, 0.2}) {
@@ -247,7 +262,8 @@ TEST(Budget, TheSameSeedDecidesTheSameAndAnotherOtherwise) {
   const auto scores = Streams(600, 6)[6].second;
   const auto bits = [&](std::uint64_t seed) {
     std::vector<bool> uploads;
-    for (const UploadChoice& c : Play({.share = 0.3, .audit = 0.02, .seed = seed}, scores).choices) {
+    for (const UploadChoice& c :
+         Play({.share = 0.3, .audit = 0.02, .seed = seed}, scores).choices) {
       uploads.push_back(c.upload);
     }
     return uploads;
@@ -482,6 +498,13 @@ TEST(Budget, OptionsOutOfTheirRangeAreNamed) {
   }
 }
 
+TEST(Budget, AuditsAreByDefaultOneInAHundredOrATwentiethOfASmallShare) {
+  EXPECT_EQ(DefaultAudit(std::nullopt), 0.01);
+  EXPECT_EQ(DefaultAudit(0.2), 0.01);
+  EXPECT_DOUBLE_EQ(DefaultAudit(0.05), 0.0025);
+  EXPECT_EQ(DefaultAudit(0.0), 0);
+}
+
 TEST(RankWindow, RanksAmongTheLastOnesLikeASlowSearch) {
   Rng rng(12);
   RankWindow window(50);
@@ -490,7 +513,8 @@ TEST(RankWindow, RanksAmongTheLastOnesLikeASlowSearch) {
     const double value = std::floor(20 * rng.Uniform());
     window.Push(value);
     all.push_back(value);
-    const auto first = all.end() - static_cast<std::ptrdiff_t>(std::min<std::size_t>(all.size(), 50));
+    const auto first =
+        all.end() - static_cast<std::ptrdiff_t>(std::min<std::size_t>(all.size(), 50));
     ASSERT_EQ(window.size(), static_cast<std::size_t>(all.end() - first));
     ASSERT_EQ(window.Above(value), static_cast<std::size_t>(std::count_if(
                                        first, all.end(), [&](double v) { return v > value; })));

@@ -45,7 +45,8 @@ Figure WeightedShare(std::span<const ChanceSample> samples) {
   const double center = (share + kZ * kZ / (2 * n)) / (1 + kZ * kZ / n);
   const double half =
       kZ / (1 + kZ * kZ / n) * std::sqrt(share * (1 - share) / n + kZ * kZ / (4 * n * n));
-  return {share, Interval{std::clamp(center - half, 0.0, share), std::clamp(center + half, share, 1.0)}};
+  return {share,
+          Interval{std::clamp(center - half, 0.0, share), std::clamp(center + half, share, 1.0)}};
 }
 
 AuditReport ReportAudits(const Trace& trace, double score_threshold) {
@@ -97,11 +98,11 @@ AuditReport ReportAudits(const Trace& trace, double score_threshold) {
   }
   report.kept_difficult = WeightedShare(samples);
   if (report.kept_difficult.value) {
-    const double caught =
-        report.uploads_answered > 0
-            ? static_cast<double>(report.uploads_difficult) * static_cast<double>(report.uploads) /
-                  static_cast<double>(report.uploads_answered)
-            : 0;
+    const double caught = report.uploads_answered > 0
+                              ? static_cast<double>(report.uploads_difficult) *
+                                    static_cast<double>(report.uploads) /
+                                    static_cast<double>(report.uploads_answered)
+                              : 0;
     const auto kept = static_cast<double>(report.kept);
     report.miss_rate.value = MissRate(*report.kept_difficult.value, kept, caught);
     const Interval& shares = *report.kept_difficult.interval;

@@ -33,9 +33,8 @@ Trace TraceOf(const std::vector<Case>& cases) {
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Case& c = cases[i];
     FrameRecord frame{.frame = FrameId{i}};
-    frame.verdicts.push_back({.audit_probability = c.audit_probability,
-                              .uploaded = c.uploaded,
-                              .audit = c.audit});
+    frame.verdicts.push_back(
+        {.audit_probability = c.audit_probability, .uploaded = c.uploaded, .audit = c.audit});
     frame.answers.push_back({.link = kNear, .detections = Boxes(1)});
     const Answer far{.link = LinkId{1}, .detections = Boxes(c.difficult ? 2 : 1)};
     if (c.uploaded && c.answered) {
@@ -69,20 +68,20 @@ TEST(WeightedShare, IsWilsonsForEqualChancesAndWeighsRareOnesMore) {
 
 TEST(Audit, EveryRegionIsCountedOnceByWhatBecameOfIt) {
   std::vector<Case> cases{
-      {},                                                             // kept
-      {.audit_probability = 0},                                       // kept, never seen
-      {.uploaded = true, .audit = true, .difficult = true},           // audited
-      {.uploaded = true, .audit = true, .answered = false},           // never came
-      {.audit = true},                                                // had no room
-      {.uploaded = true, .difficult = true},                          // upload
-      {.uploaded = true},                                             // upload, easy
-      {.uploaded = true, .answered = false},                          // upload, failed
-      {},                                                             // wanted, link rested
+      {},                                                    // kept
+      {.audit_probability = 0},                              // kept, never seen
+      {.uploaded = true, .audit = true, .difficult = true},  // audited
+      {.uploaded = true, .audit = true, .answered = false},  // never came
+      {.audit = true},                                       // had no room
+      {.uploaded = true, .difficult = true},                 // upload
+      {.uploaded = true},                                    // upload, easy
+      {.uploaded = true, .answered = false},                 // upload, failed
+      {},                                                    // wanted, link rested
   };
   Trace trace = TraceOf(cases);
   trace.frames.back().status = FrameStatus::kDegraded;
   trace.frames.push_back({.frame = FrameId{90}, .status = FrameStatus::kUnreadable});
-  trace.outcomes.push_back(trace.outcomes[0]);  // twice
+  trace.outcomes.push_back(trace.outcomes[0]);                                          // twice
   trace.outcomes.push_back({FrameId{4711}, OutcomeKind::kAudit, {.link = LinkId{1}}});  // of nobody
   const AuditReport report = ReportAudits(trace);
   EXPECT_EQ(report.kept, 4);
@@ -114,8 +113,8 @@ TEST(Audit, NoDifficultImageAnywhereHasNoMissRate) {
 }
 
 // A stream on which a higher score is more often difficult, through the real policy with a budget
-// that steers and breaks ties by chance: what audits say is right on average, its interval holds the
-// truth about 19 times of 20, and what uploads alone say is far off.
+// that steers and breaks ties by chance: what audits say is right on average, its interval holds
+// the truth about 19 times of 20, and what uploads alone say is far off.
 TEST(Audit, TheMissRateIsUnbiasedItsIntervalCoversAndUploadsAloneMislead) {
   constexpr int kRuns = 400;
   constexpr int kFrames = 1500;
