@@ -161,7 +161,7 @@ def calibrate(options, name, recordings, truth):
     file = options.work / f"{name}.json"
     command = [options.nearfar, "calibrate", "--near", recordings["near"], "--far", recordings["far"],
                "--classes", options.classes, "--discriminator", name,
-               "--upload", options.upload, "-o", file]
+               "--upload", options.upload, "--goal", options.goal, "-o", file]
     for word in options.param:
         if word.startswith(name + ":"):
             command += ["--param", word[len(name) + 1:]]
@@ -196,6 +196,7 @@ def main():
     add("--discriminator", nargs="+", default=["smallbig", "ridge"], help="names, fitted here, or files")
     add("--param", action="append", default=[], help="of a discriminator, kept at calibration: NAME:KEY=NUMBER")
     add("--upload", type=float, default=0.5)
+    add("--goal", choices=["accuracy", "objects"], default="accuracy", help="of learned discriminators")
     add("--fit-to-truth", action="store_true", help="calibrate against the annotations")
     add("--near-recording", type=pathlib.Path)
     add("--far-recording", type=pathlib.Path)
@@ -296,7 +297,7 @@ def main():
     lines.append("")
     lines.append(f"{len(judged)} photos (seed {options.seed}), {options.rounds} rounds, p50 [least, most]; "
                  f"link {options.link}; near {options.near.stem} {' '.join(options.near_set)}, far {options.far.stem}; "
-                 f"discriminators fitted on {len(fit)} other photos"
+                 f"discriminators fitted on {len(fit)} other photos for {options.goal}"
                  f"{' and their truth' if options.fit_to_truth else ''}{' '.join(['', *options.param])}; "
                  f"corners from {options.corners_from}")
     for way in options.judges:
