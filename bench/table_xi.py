@@ -105,6 +105,8 @@ def run(options, node, way, mode, photos, trace):
     else:
         command += ["--far", f"{options.far_address}:{node.port}", "--deadline", "60s",
                     "--discriminator", options.judges.get(way, way)]
+        if way != "cloud-only" and options.hold_share:
+            command += ["--upload-share", options.upload, "--audit", "0"]
         if options.link != "none":
             command += ["--link-model", options.link]
     if mode == "serial":
@@ -196,6 +198,8 @@ def main():
     add("--discriminator", nargs="+", default=["smallbig", "ridge"], help="names, fitted here, or files")
     add("--param", action="append", default=[], help="of a discriminator, kept at calibration: NAME:KEY=NUMBER")
     add("--upload", type=float, default=0.5)
+    add("--hold-share", action="store_true", help="hold the share by --upload-share of run, instead of the "
+        "threshold that uploads it among the photos fitted to")
     add("--goal", choices=["accuracy", "objects"], default="accuracy", help="of learned discriminators")
     add("--fit-to-truth", action="store_true", help="calibrate against the annotations")
     add("--near-recording", type=pathlib.Path)

@@ -47,7 +47,7 @@ if [ -z "$reason" ]; then
     tc -n "$name" qdisc add dev "$device" root handle 1: netem delay "$delay" loss "$loss" rate "$rate" limit 10000 \
       2>/dev/null || shaped=tbf
     [ "$shaped" = netem ] ||
-      tc -n "$name" qdisc replace dev "$device" root tbf rate "$rate" burst 16kb latency 2s 2>/dev/null ||
+      tc -n "$name" qdisc replace dev "$device" root tbf rate "$rate" burst 2kb latency 2s 2>/dev/null ||
       reason="neither netem nor tbf in this kernel"
   done
 fi
