@@ -15,6 +15,7 @@
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
+#include "core/phrase.h"
 #include "data/imports.h"
 #include "data/read_truth.h"
 #include "data/text.h"
