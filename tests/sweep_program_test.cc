@@ -259,6 +259,36 @@ TEST_F(SweepProgram, FitsToTheTruthOnlyWhereAsked) {
   EXPECT_THAT(without.err, HasSubstr("--fit-to truth needs a --truth"));
 }
 
+TEST_F(SweepProgram, LearnsObjectsAndFusesAnswersWhereARowSaysSo) {
+  const std::string out = folder_ / "out";
+  const ProgramResult result =
+      Sweep({"--truth", truth_path_, "--discriminator", "ridge", "ridge-objects", "smallbig+fusion",
+             "oracle+fusion", "--fusion", "agree=0.5,keep=0.1", "-o", out});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("Fusion: agree 0.5, keep 0.1."));
+  const std::vector<Row> rows = ReadCsv(out + "/curves.csv");
+  EXPECT_EQ(Find(rows, "smallbig+fusion", "0.0000").at("map_voc07"),
+            Find(rows, "smallbig", "0.0000").at("map_voc07"));
+  EXPECT_EQ(Find(rows, "smallbig+fusion", "0.5000").at("kept_map_voc07"),
+            Find(rows, "smallbig", "0.5000").at("kept_map_voc07"))
+      << "the same images are kept";
+  EXPECT_NE(Find(rows, "smallbig+fusion", "0.5000").at("map_area"),
+            Find(rows, "smallbig", "0.5000").at("map_area"));
+  EXPECT_EQ(Find(rows, "ridge-objects", "1.0000").at("recovered"), "1.000000");
+  EXPECT_EQ(Find(rows, "oracle+fusion", "0.5000").at("uploaded"), "30");
+  const struct {
+    std::vector<std::string> flags;
+    const char* why;
+  } broken[] = {{{"--discriminator", "random-objects"}, "random learns nothing"},
+                {{"--discriminator", "+fusion"}, "knows no discriminator"},
+                {{"--fusion", "agree=2"}, "--fusion: "}};
+  for (const auto& c : broken) {
+    const ProgramResult refused = Sweep(c.flags);
+    EXPECT_EQ(refused.status, 2) << c.why;
+    EXPECT_THAT(refused.err, HasSubstr(c.why));
+  }
+}
+
 TEST_F(SweepProgram, GivesTheSameFiguresForTheSameSeed) {
   const std::vector<std::string> flags = {"--truth", truth_path_, "--seed", "7"};
   const std::string once = Sweep(flags).out;

@@ -274,6 +274,35 @@ TEST(PairSweep, EqualsCompareWithItsIntervals) {
   EXPECT_EQ(advanced, 41);
 }
 
+TEST(PairSweep, AnswersFusedOrdersByTheFusedBoxesAndHoldsThemAgainstFar) {
+  const Scene scene = MakeScene(50, 11);
+  const FusionWeights weights{.agree = 0.3, .keep = 0.2};
+  const std::vector<Detections> fused =
+      ComposeCascade(scene.near, scene.far, std::vector<bool>(50, true), weights);
+  UploadOrder order = ShuffledOrder(50, 3);
+  const UploadOrder plain = order;
+  order.fused = true;
+  const UploadOrder orders[] = {plain, order};
+  const SweepResult result =
+      PairSweep(scene.images, scene.classes, scene.near, scene.far, {}, fused)
+          .Run(orders, {.ratios = {0, 0.4, 1}, .comparison = {.bootstrap = {.draws = 10}}});
+  const auto map_of = [&](const std::vector<Detections>& boxes) {
+    return MeanAveragePrecision(MatchVoc(scene.images, boxes, kClasses), Interpolation::kVoc07);
+  };
+  const auto& points = result.curves[1].points;
+  EXPECT_EQ(points[0].voc07, result.near.voc07);
+  EXPECT_EQ(points[1].voc07.value,
+            map_of(ComposeCascade(scene.near, scene.far, Uploads(order, 20), weights)));
+  EXPECT_EQ(points[2].voc07.value, map_of(fused));
+  EXPECT_EQ(result.far.voc07.value, map_of(scene.far));
+  EXPECT_NE(points[2].voc07.value, result.far.voc07.value) << "the scene must tell them apart";
+  EXPECT_DOUBLE_EQ(*points[2].recovered.value, (*map_of(fused) - *map_of(scene.near)) /
+                                                   (*map_of(scene.far) - *map_of(scene.near)));
+  EXPECT_EQ(result.curves[0].points[2].voc07, result.far.voc07);
+  EXPECT_EQ(points[1].kept_voc07, result.curves[0].points[1].kept_voc07)
+      << "what is kept is near's either way";
+}
+
 TEST(PairSweep, NeverDividesByAGapThatIsNotThere) {
   const Scene scene = MakeScene(20, 9);
   const UploadOrder order = ShuffledOrder(20, 1);

@@ -320,7 +320,7 @@ Expected<Inspection> Inspect(const GraphFacts& facts, const PackageConfig& confi
         "the graph takes any size: " + std::to_string(size.width) + "x" +
         std::to_string(size.height) +
         (imgsz && !imgsz->empty() ? " as the metadata says (imgsz)" : " taken") +
-        "; nearfar.input.size sets another");
+        "; the setting input.size=WxH, or nearfar.input.size in config.pbtxt, sets another");
   }
   if (auto ok = reader.Result(); !ok) {
     return tl::unexpected(ok.error());
