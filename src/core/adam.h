@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <vector>
@@ -7,7 +8,7 @@
 namespace nearfar {
 
 /// Gradient descent by Adam with decoupled weight decay, over several lists of numbers that are
-/// stepped together. The rate falls to 0 along half a cosine.
+/// stepped together. The rate falls to 0 along half a cosine, and stays there.
 class Adam {
  public:
   struct Options {
@@ -20,7 +21,8 @@ class Adam {
   /// Begins the next step: then Step is called for each list, always in the same order.
   void Begin() {
     constexpr double kPi = 3.14159265358979323846;
-    rate_ = options_.learning_rate * 0.5 * (1 + std::cos(kPi * step_ / options_.steps));
+    const double part = std::min(step_ / options_.steps, 1.0);
+    rate_ = options_.learning_rate * 0.5 * (1 + std::cos(kPi * part));
     ++step_;
     list_ = 0;
   }

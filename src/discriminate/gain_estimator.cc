@@ -157,10 +157,11 @@ Expected<GainEstimator> FitGainEstimator(EstimatorKind kind, std::span<const Lab
   estimator.curve = FitScoreCurve(std::move(boxes), kPoolWeight * mean_weight);
   estimator.rate_images = static_cast<double>(images.size());
   estimator.class_rates.assign(static_cast<std::size_t>(classes), 0);
+  std::vector<double> expected(estimator.class_rates.size());
   for (std::size_t i = 0; i < images.size(); ++i) {
-    for (const Detection& box : images[i].near) {
-      estimator.class_rates[static_cast<std::size_t>(box.label)] +=
-          estimator.curve(box.score) * weight(i) / whole;
+    MeasureExpected(images[i].evidence(), estimator.curve, expected);
+    for (std::size_t c = 0; c < expected.size(); ++c) {
+      estimator.class_rates[c] += expected[c] * weight(i) / whole;
     }
   }
   if (kind == EstimatorKind::kClosedForm) {
@@ -237,18 +238,27 @@ Expected<GainEstimator> GainEstimatorFrom(EstimatorKind kind, const NumberTables
   estimator.curve.right = reader.Take("curve", ScoreCurve::kSteps + 1);
   estimator.class_rates = reader.Take("class_rates", TableReader::kAnySize);
   estimator.rate_images = reader.TakeNumber("rate_images");
-  if (!std::is_sorted(estimator.curve.right.begin(), estimator.curve.right.end())) {
-    reader.Fault("row \"curve\" must never fall");
+  const std::vector<double>& curve = estimator.curve.right;
+  if (!std::is_sorted(curve.begin(), curve.end()) ||
+      (!curve.empty() && (curve.front() < 0 || curve.back() > 1))) {
+    reader.Fault("row \"curve\" must lie in [0, 1] and never fall");
   }
-  if (estimator.rate_images <= 0 ||
-      std::any_of(estimator.class_rates.begin(), estimator.class_rates.end(),
-                  [](double rate) { return rate < 0; })) {
-    reader.Fault("rows \"class_rates\" and \"rate_images\" must not be negative");
+  const auto has_negative = [](const std::vector<double>& row) {
+    return std::any_of(row.begin(), row.end(), [](double value) { return value < 0; });
+  };
+  if (has_negative(estimator.class_rates)) {
+    reader.Fault("row \"class_rates\" must not be negative");
+  }
+  if (estimator.rate_images <= 0) {
+    reader.Fault("row \"rate_images\" must be positive");
   }
   if (kind != EstimatorKind::kClosedForm) {
     const std::size_t features = GainFeatureCount(static_cast<int>(estimator.class_rates.size()));
     estimator.scaling.means = reader.Take("feature_means", features);
     estimator.scaling.spreads = reader.Take("feature_spreads", features);
+    if (has_negative(estimator.scaling.spreads)) {
+      reader.Fault("row \"feature_spreads\" must not be negative");
+    }
     estimator.weights = reader.Take("weights", features);
     estimator.intercept = reader.TakeNumber("intercept");
     if (kind == EstimatorKind::kNetwork) {

@@ -70,7 +70,8 @@ struct EstimatorFitOptions {
   friend bool operator==(const EstimatorFitOptions&, const EstimatorFitOptions&) = default;
 };
 
-/// Fits an estimator from what both models found in a set of images. Errors: kInvalidInput for no
+/// Fits an estimator from what both models found in a set of images. REQUIRES: labels in
+/// [0, classes); weights, where there are any, one for each image. Errors: kInvalidInput for no
 /// images, none with a weight, or near boxes nowhere.
 Expected<GainEstimator> FitGainEstimator(EstimatorKind kind, std::span<const LabelledImage> images,
                                          int classes, const EstimatorFitOptions& options);
@@ -81,7 +82,7 @@ double EstimateGain(const GainEstimator& estimator, const Evidence& evidence,
                     const ClassRates& rates, GainFeatures& features);
 
 /// The estimator as named rows of numbers, seven digits each, and back.
-/// Errors: kInvalidInput naming the row that is missing, too long, too short or not finite.
+/// Errors: kInvalidInput naming the row that is missing, too long, too short or out of range.
 NumberTables ToTables(const GainEstimator& estimator);
 Expected<GainEstimator> GainEstimatorFrom(EstimatorKind kind, const NumberTables& tables);
 

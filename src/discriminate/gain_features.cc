@@ -23,7 +23,9 @@ constexpr std::size_t kFixed =
     4 + kCountsAbove.size() + kTopScores + kTopAreas + 1 + (kSides.size() + 1) + 2;
 
 bool Counts(const Detection& box, std::size_t classes) {
-  return box.label >= 0 && static_cast<std::size_t>(box.label) < classes && !std::isnan(box.score);
+  return box.label >= 0 && static_cast<std::size_t>(box.label) < classes &&
+         std::isfinite(box.score) && std::isfinite(box.box.x1) && std::isfinite(box.box.y1) &&
+         std::isfinite(box.box.x2) && std::isfinite(box.box.y2);
 }
 
 double LogArea(double area_ratio) { return std::log10(std::max(area_ratio, 1e-4)); }
@@ -205,9 +207,18 @@ void MeasureGainFeatures(const Evidence& evidence, const ScoreCurve& curve, cons
   }
   first[kClosedFormFeature] = features.closed_form;
   first[1] = features.doubt;
-  first[2] = SumOfEntropies(evidence.raw, 0.05);
   static const SmallBig rule(SmallBigOptions{});
-  first[3] = rule.Judge(evidence, false).score;
+  if (boxes.size() == evidence.raw.size()) {
+    first[2] = SumOfEntropies(evidence.raw, 0.05);
+    first[3] = rule.Judge(evidence, false).score;
+  } else {
+    Detections counting;
+    for (const Candidate& box : boxes) {
+      counting.push_back(*box.box);
+    }
+    first[2] = SumOfEntropies(counting, 0.05);
+    first[3] = rule.Judge({counting, evidence.image, evidence.features, evidence.key}, false).score;
+  }
 }
 
 }  // namespace nearfar

@@ -42,7 +42,7 @@ struct ScoredTruth {
 /// The least-squares curve among those that never fall (isotonic regression by pooling adjacent
 /// violators), straight between the mean scores and mean outcomes of its pools, level beyond them.
 /// A pool holds boxes of at least `least_weight` together, where there is as much. No boxes: no
-/// knots.
+/// knots. REQUIRES: finite scores.
 ScoreCurve FitScoreCurve(std::vector<ScoredTruth> boxes, double least_weight = 10);
 
 /// How many objects of each class an image of the stream has: expected numbers, streamed.
@@ -94,7 +94,7 @@ void MeasureExpected(const Evidence& evidence, const ScoreCurve& curve,
 std::size_t GainFeatureCount(int classes);
 /// Measures one image into `features`, whose vectors are used again.
 /// REQUIRES: evidence.image.area() > 0; rates for `classes` classes. Boxes with a label outside
-/// [0, classes) or a score that is not a number do not count.
+/// [0, classes), or with a score or corner that is no finite number, do not count.
 void MeasureGainFeatures(const Evidence& evidence, const ScoreCurve& curve, const ClassRates& rates,
                          GainFeatures& features);
 

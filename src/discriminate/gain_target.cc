@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <numeric>
 #include <string>
 
 #include "core/percentile.h"
@@ -15,10 +14,14 @@ namespace {
 constexpr double kIgnored = -1;
 constexpr double kPoolWeight = 20;  // boxes behind each knot of a curve
 
-/// Boxes by falling score; ties, and scores that are not numbers, in input order.
+/// Boxes by falling score, ties in input order; those whose score is not a number are left out.
 std::vector<std::size_t> ByScore(const Detections& boxes) {
-  std::vector<std::size_t> order(boxes.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::vector<std::size_t> order;
+  for (std::size_t b = 0; b < boxes.size(); ++b) {
+    if (!std::isnan(boxes[b].score)) {
+      order.push_back(b);
+    }
+  }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return boxes[a].score > boxes[b].score; });
   return order;
@@ -73,56 +76,50 @@ std::vector<std::size_t> MatchToFar(const Detections& near, const Detections& fa
   return matches;
 }
 
-/// The ranking of one class over all images, and what a further box in it would be worth.
+/// The ranking of one class over all images, and what each box in it is worth.
 class Ranking {
  public:
   void Add(double score, double weight, double right) { boxes_.push_back({score, weight, right}); }
   void AddObjects(double objects) { objects_ += objects; }
 
+  /// Equal scores share one rank, so that their order plays no part.
   void Close() {
     std::stable_sort(boxes_.begin(), boxes_.end(),
                      [](const Ranked& a, const Ranked& b) { return a.score > b.score; });
     double right = 0;
     double all = 0;
-    for (Ranked& box : boxes_) {
+    for (const Ranked& box : boxes_) {
       right += box.weight * box.right;
       all += box.weight;
-      box.precision = all > 0 ? right / all : 0;
-      box.all = all;
+      if (ranks_.empty() || ranks_.back().score != box.score) {
+        ranks_.push_back({.score = box.score});
+      }
+      Rank& rank = ranks_.back();
+      rank.right += box.weight * box.right;
+      rank.precision = right / all;
+      rank.all = all;
     }
-    // What one more right or wrong box above does to the precision at each right box below.
+    // What one more right or wrong box does to the precision at its own rank and at each below.
     double lift = 0;
     double loss = 0;
-    for (std::size_t i = boxes_.size(); i-- > 0;) {
-      Ranked& box = boxes_[i];
-      box.lift_below = lift;
-      box.loss_below = loss;
-      if (box.all > 0) {
-        lift += box.weight * box.right * (1 - box.precision) / box.all;
-        loss += box.weight * box.right * box.precision / box.all;
-      }
+    for (auto rank = ranks_.rbegin(); rank != ranks_.rend(); ++rank) {
+      lift += rank->right * (1 - rank->precision) / rank->all;
+      loss += rank->right * rank->precision / rank->all;
+      rank->lift = lift;
+      rank->loss = loss;
     }
-    lift_of_all_ = lift;
-    loss_of_all_ = loss;
   }
 
-  /// d(average precision) for a box of this score that is right with this probability.
+  /// d(average precision) by the weight of a box of this score, one of those added, that is right
+  /// with this probability.
   double Worth(double score, double right) const {
     if (objects_ <= 0) {
       return 0;
     }
-    const auto below = std::partition_point(boxes_.begin(), boxes_.end(),
-                                            [&](const Ranked& b) { return b.score >= score; });
-    double precision = 1;
-    double lift = lift_of_all_;
-    double loss = loss_of_all_;
-    if (below != boxes_.begin()) {
-      const Ranked& above = *std::prev(below);
-      precision = above.precision;
-      lift = above.lift_below;
-      loss = above.loss_below;
-    }
-    return (right * (precision + lift) - (1 - right) * loss) / objects_;
+    const auto rank = std::partition_point(ranks_.begin(), ranks_.end(),
+                                           [&](const Rank& r) { return r.score > score; });
+    assert(rank != ranks_.end());
+    return (right * (rank->precision + rank->lift) - (1 - right) * rank->loss) / objects_;
   }
 
   bool has_objects() const { return objects_ > 0; }
@@ -130,18 +127,21 @@ class Ranking {
  private:
   struct Ranked {
     double score = 0;
-    double weight = 0;
+    double weight = 0;  // > 0
     double right = 0;
+  };
+  struct Rank {
+    double score = 0;
+    double right = 0;  // weight of its right boxes
     double precision = 0;
-    double all = 0;
-    double lift_below = 0;
-    double loss_below = 0;
+    double all = 0;  // weight of all boxes down to it
+    double lift = 0;
+    double loss = 0;
   };
 
   std::vector<Ranked> boxes_;
+  std::vector<Rank> ranks_;  // by falling score
   double objects_ = 0;
-  double lift_of_all_ = 0;
-  double loss_of_all_ = 0;
 };
 
 void Winsorise(std::vector<double>& values, double share) {
@@ -258,14 +258,14 @@ std::vector<double> AccuracyGains(std::span<const LabelledImage> images, int cla
   }
   std::vector<double> gains;
   for (std::size_t i = 0; i < images.size(); ++i) {
-    double gain = 0;
-    const auto worth = [&](const Detection& box, double right) {
-      return rankings[static_cast<std::size_t>(box.label)].Worth(box.score, right);
+    const auto worth = [&](const Detections& boxes, const std::vector<double>& right) {
+      double sum = 0;
+      for_all(boxes, right, [&](const Detection& box, double is_right) {
+        sum += rankings[static_cast<std::size_t>(box.label)].Worth(box.score, is_right);
+      });
+      return sum;
     };
-    for_all(images[i].far, truths[i].far,
-            [&](auto& box, double right) { gain += worth(box, right); });
-    for_all(images[i].near, truths[i].near,
-            [&](auto& box, double right) { gain -= worth(box, right); });
+    const double gain = worth(images[i].far, truths[i].far) - worth(images[i].near, truths[i].near);
     gains.push_back(judged > 0 ? gain * static_cast<double>(images.size()) / judged : 0);
   }
   Winsorise(gains, options.winsorised);

@@ -39,8 +39,8 @@ std::vector<double> TableReader::Take(const std::string& name, std::size_t size)
           (size == kAnySize ? "" : ", expected " + std::to_string(size)));
     return {};
   }
-  if (!std::all_of(row.begin(), row.end(), [](double v) { return std::isfinite(v); })) {
-    Fault("row \"" + name + "\" holds what is no finite number");
+  if (!std::all_of(row.begin(), row.end(), [](double v) { return std::abs(v) <= kLargest; })) {
+    Fault("row \"" + name + "\" holds a number that is too large or none");
     return {};
   }
   return row;

@@ -21,11 +21,12 @@ std::vector<double> TableRow(double value);
 class TableReader {
  public:
   static constexpr std::size_t kAnySize = std::numeric_limits<std::size_t>::max();
+  static constexpr double kLargest = 1e12;  ///< beyond it nothing was fitted
 
   explicit TableReader(const NumberTables& tables) : tables_(tables) {}
 
-  /// A row of `size` numbers, all finite; empty after a fault. kAnySize: as many as it has, but one
-  /// at least.
+  /// A row of `size` numbers in [-kLargest, kLargest]; empty after a fault. kAnySize: as many as it
+  /// has, but one at least.
   std::vector<double> Take(const std::string& name, std::size_t size);
   /// A row of one number; 0 after a fault.
   double TakeNumber(const std::string& name);

@@ -1,5 +1,6 @@
 #include "discriminate/ridge.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cmath>

@@ -13,20 +13,22 @@ namespace nearfar {
 namespace {
 
 constexpr double kPredictionThreshold = 0.5;  // [SmallBig §V.A]
+constexpr FoldOptions kFolds;
 
 /// What a learned discriminator says of images that it was not fitted to: with those that it knows
 /// it is too sure. Too few to be split are judged by the fit itself.
 Expected<std::vector<double>> UnseenGains(const LabelledSet& set, const ModelIdentity& near,
                                           const DiscriminatorSpec& asked,
-                                          const DiscriminatorSpec& fitted, GainGoal goal) {
+                                          const DiscriminatorSpec& fitted, GainGoal goal,
+                                          const std::function<void()>& advance) {
   if (!IsLearned(fitted.name) || set.images.size() < kLeastToLearn) {
     return JudgeAll(set, fitted);
   }
-  const auto folds = SplitIntoFolds(set.names, {});
+  const auto folds = SplitIntoFolds(set.names, kFolds);
   if (!folds) {
     return tl::unexpected(folds.error());
   }
-  auto judged = JudgeOutOfFold(set, near, asked, goal, *folds);
+  auto judged = JudgeOutOfFold(set, near, asked, goal, *folds, advance);
   if (!judged) {
     return tl::unexpected(judged.error());
   }
@@ -45,7 +47,8 @@ BinaryMetrics MeasureGains(const LabelledSet& set, const std::vector<double>& ga
 }  // namespace
 
 Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentity& near,
-                                      const ModelIdentity& far, const CalibrationOptions& options) {
+                                      const ModelIdentity& far, const CalibrationOptions& options,
+                                      const std::function<void()>& advance) {
   if (set.images.empty()) {
     return Fail(ErrorCode::kInvalidInput,
                 "no images to fit on: calibration needs at least one image seen by both models");
@@ -61,7 +64,8 @@ Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentit
     constexpr double kLeastShare = 0.02;  // with fewer uploads nothing can be compared
     auto choice =
         ChooseDiscriminator(set, near, options.goal,
-                            std::clamp(options.upload.value_or(0.5), kLeastShare, 1 - kLeastShare));
+                            std::clamp(options.upload.value_or(0.5), kLeastShare, 1 - kLeastShare),
+                            /*seed=*/1, advance);
     if (!choice) {
       return tl::unexpected(choice.error());
     }
@@ -73,8 +77,11 @@ Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentit
   if (!fitted) {
     return tl::unexpected(fitted.error());
   }
+  if (advance) {
+    advance();
+  }
   spec = std::move(fitted->spec);
-  if (IsLearned(spec.name)) {
+  if (IsLearned(spec.name) && spec.name != "conv") {
     file.goal = options.goal;
   }
   double prediction_threshold = kPredictionThreshold;
@@ -86,7 +93,7 @@ Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentit
   for (const LabelledImage& image : set.images) {
     file.difficult += IsDifficult(image, prediction_threshold) ? 1 : 0;
   }
-  const auto gains = UnseenGains(set, near, asked, spec, options.goal);
+  const auto gains = UnseenGains(set, near, asked, spec, options.goal, advance);
   if (!gains) {
     return tl::unexpected(gains.error());
   }
@@ -118,6 +125,13 @@ Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentit
   file.with_estimated_features =
       MeasureGains(set, *gains, (*judge)->natural_threshold(), prediction_threshold);
   return file;
+}
+
+std::size_t CalibrationSteps(const LabelledSet& set, const CalibrationOptions& options) {
+  const bool chooses = options.discriminator.name == kAutomatic;
+  const auto folds = static_cast<std::size_t>(kFolds.folds);
+  return (chooses ? ChoiceSteps(set.images.size()) : 0) + 1 +
+         (chooses || IsLearned(options.discriminator.name) ? folds : 0);
 }
 
 }  // namespace nearfar

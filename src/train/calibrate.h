@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,7 +34,12 @@ struct CalibrationOptions {
 /// and percentiles are taken from are those of images that a learned one was not fitted to.
 /// Errors: those of the fits and of MakeDiscriminator; kInvalidInput when an image lacks a feature
 /// that it needs, or a ranking discriminator is given no upload ratio.
+/// @param advance  called after each fit, CalibrationSteps times at most.
 Expected<DiscriminatorFile> Calibrate(const LabelledSet& set, const ModelIdentity& near,
-                                      const ModelIdentity& far, const CalibrationOptions& options);
+                                      const ModelIdentity& far, const CalibrationOptions& options,
+                                      const std::function<void()>& advance = {});
+
+/// How many fits a calibration takes at most.
+std::size_t CalibrationSteps(const LabelledSet& set, const CalibrationOptions& options);
 
 }  // namespace nearfar

@@ -1,6 +1,7 @@
 #include "train/choose.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -10,7 +11,7 @@
 namespace nearfar {
 namespace {
 
-constexpr const char* kCandidates[] = {"cf", "ridge", "mlp", "conv", "entropy", "smallbig"};
+constexpr std::array kCandidates = {"cf", "ridge", "mlp", "conv", "entropy", "smallbig"};
 constexpr int kFolds = 5;
 constexpr std::size_t kEnoughForOneSplit = 1000;  // with fewer, chance in the split is averaged out
 constexpr int kRepeats = 4;
@@ -28,7 +29,18 @@ std::vector<double> Uploads(const std::vector<double>& worth, std::size_t count)
   return uploads;
 }
 
+int RepeatsFor(std::size_t images) { return images < kEnoughForOneSplit ? kRepeats : 1; }
+
 }  // namespace
+
+std::size_t ChoiceSteps(std::size_t images) {
+  return kCandidates.size() * kFolds * static_cast<std::size_t>(RepeatsFor(images));
+}
+
+double WholeGain(const LabelledSet& set, GainGoal goal) {
+  const std::vector<double> gains = Gains(goal, set.images, set.classes.size());
+  return std::accumulate(gains.begin(), gains.end(), 0.0);
+}
 
 DiscriminatorSpec CandidateSpec(const std::string& name) {
   DiscriminatorSpec spec{.name = name};
@@ -41,27 +53,27 @@ DiscriminatorSpec CandidateSpec(const std::string& name) {
 }
 
 Expected<Choice> ChooseDiscriminator(const LabelledSet& set, const ModelIdentity& near,
-                                     GainGoal goal, double upload, std::uint64_t seed) {
+                                     GainGoal goal, double upload, std::uint64_t seed,
+                                     const std::function<void()>& advance) {
   const std::size_t images = set.images.size();
   Choice choice{.goal = goal, .upload = upload, .images = static_cast<int>(images)};
   if (choice.images < kLeastToLearn) {
     choice.name = "smallbig";
     choice.remark = std::to_string(images) +
-                    " images are too few to learn from: the paper's rule " + "is taken; record " +
+                    " images are too few to learn from: the paper's rule is taken; record " +
                     std::to_string(kLeastToLearn) + " or more";
     return choice;
   }
   const std::vector<double> targets = Gains(goal, set.images, set.classes.size());
   const double all = std::accumulate(targets.begin(), targets.end(), 0.0);
-  if (!(all > 0)) {
+  if (!(all > kNoGain)) {
     choice.name = "cf";
-    choice.remark =
-        "the far model brings no gain on these images: no discriminator is better than another; "
-        "are near and far swapped?";
+    choice.remark = "no discriminator is better than another on these images: the closed form is "
+                    "taken untried";
     return choice;
   }
   choice.folds = kFolds;
-  choice.repeats = images < kEnoughForOneSplit ? kRepeats : 1;
+  choice.repeats = RepeatsFor(images);
   const auto count = static_cast<std::size_t>(std::llround(upload * static_cast<double>(images)));
 
   std::vector<double> best;  // by image: how often the best one uploads it
@@ -73,7 +85,7 @@ Expected<Choice> ChooseDiscriminator(const LabelledSet& set, const ModelIdentity
       if (!fold_of) {
         return tl::unexpected(fold_of.error());
       }
-      const auto judged = JudgeOutOfFold(set, near, CandidateSpec(name), goal, *fold_of);
+      const auto judged = JudgeOutOfFold(set, near, CandidateSpec(name), goal, *fold_of, advance);
       if (!judged) {
         return tl::unexpected(judged.error());
       }

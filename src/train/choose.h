@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,11 +47,22 @@ inline constexpr int kLeastToLearn = 50;
 /// published thresholds: which one's uploads, at this share and on images that it was not fitted
 /// to, bring most of the goal. The closed form stands first, since it needs least; a later one
 /// takes its place only by a lead of more than the lead's standard error. Of fewer than
-/// kLeastToLearn images the paper's rule is taken untried.
-/// @param upload  share of the images, (0, 1).
+/// kLeastToLearn images the paper's rule is taken untried, the closed form where uploads bring
+/// nothing at all.
+/// @param upload   share of the images, (0, 1).
+/// @param advance  called after each of ChoiceSteps fits.
 /// Errors: those of JudgeOutOfFold.
 Expected<Choice> ChooseDiscriminator(const LabelledSet& set, const ModelIdentity& near,
-                                     GainGoal goal, double upload, std::uint64_t seed = 1);
+                                     GainGoal goal, double upload, std::uint64_t seed = 1,
+                                     const std::function<void()>& advance = {});
+
+/// How many fits a choice among so many images takes.
+std::size_t ChoiceSteps(std::size_t images);
+
+/// What uploading every image would bring, in units of the goal: by annotations where there are
+/// any, else as the far model sees it. At most kNoGain: nothing.
+double WholeGain(const LabelledSet& set, GainGoal goal);
+inline constexpr double kNoGain = 1e-9;
 
 /// The spec that stands for a name in the choice: smallbig keeps its published count and area.
 DiscriminatorSpec CandidateSpec(const std::string& name);

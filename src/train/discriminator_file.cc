@@ -423,6 +423,14 @@ Expected<DiscriminatorFile> ParseDiscriminatorFile(std::string_view text) {
                                              file.version + ", this program has " +
                                              (*discriminator)->version() + ": calibrate again");
   }
+  const auto rates = file.discriminator.tables.find("class_rates");
+  if (rates != file.discriminator.tables.end() &&
+      rates->second.size() != file.classes.names.size()) {
+    return Fail(ErrorCode::kInvalidInput, "its tables are for " +
+                                              std::to_string(rates->second.size()) +
+                                              " classes, but it names " +
+                                              std::to_string(file.classes.names.size()));
+  }
   if (file.score) {
     const auto threshold = file.discriminator.parameters.find("score_threshold");
     file.score->threshold =

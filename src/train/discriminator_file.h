@@ -24,7 +24,7 @@ struct DiscriminatorFile {
   /// The 0th, 1st, ... 100th percentile of the gain scores, rising: what a budget starts from.
   /// Empty: not known.
   std::vector<double> gain_percentiles;
-  std::optional<GainGoal> goal;   ///< learned: what its gain score is a number of
+  std::optional<GainGoal> goal;   ///< learned towards it: what its gain score is a number of
   ModelIdentity near;             ///< the model whose boxes it judges; refused for others
   ModelIdentity far;              ///< the model that defined what is difficult
   LabelSpace classes;             ///< the label space that boxes are mapped to before it sees them

@@ -73,7 +73,8 @@ Expected<std::vector<std::size_t>> SplitIntoFolds(std::span<const std::string> n
 
 Expected<OutOfFoldGains> JudgeOutOfFold(const LabelledSet& set, const ModelIdentity& near,
                                         const DiscriminatorSpec& asked, GainGoal goal,
-                                        std::span<const std::size_t> fold_of) {
+                                        std::span<const std::size_t> fold_of,
+                                        const std::function<void()>& advance) {
   assert(fold_of.size() == set.images.size() && !fold_of.empty());
   const std::size_t folds = *std::max_element(fold_of.begin(), fold_of.end()) + 1;
   OutOfFoldGains result;
@@ -112,6 +113,9 @@ Expected<OutOfFoldGains> JudgeOutOfFold(const LabelledSet& set, const ModelIdent
     result.fitted.push_back(std::move(fitted->spec));
     result.one_scale = result.one_scale && WithoutThresholds(result.fitted.back()) ==
                                                WithoutThresholds(result.fitted.front());
+    if (advance) {
+      advance();
+    }
   }
   result.worth = result.one_scale ? result.gains : SharesOutranked(result.gains, fold_of, folds);
   return result;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,9 +46,11 @@ struct OutOfFoldGains {
 /// Fits a discriminator once for each fold, to the images of all other folds, as FitDiscriminator
 /// does; each then judges its fold, in the order of the set, and watches it as a stream.
 /// @param fold_of  by image, 0, 1, ...; REQUIRES: one for each image, no fold holds all.
+/// @param advance  called after each fold.
 /// Errors: those of FitDiscriminator; kInvalidInput when an image lacks a feature that it needs.
 Expected<OutOfFoldGains> JudgeOutOfFold(const LabelledSet& set, const ModelIdentity& near,
                                         const DiscriminatorSpec& asked, GainGoal goal,
-                                        std::span<const std::size_t> fold_of);
+                                        std::span<const std::size_t> fold_of,
+                                        const std::function<void()>& advance = {});
 
 }  // namespace nearfar
