@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -44,6 +46,13 @@ class JudgeVerbs : public ::testing::Test {
     ASSERT_TRUE(WriteRecording(Path("other.rec"), near).has_value());
     far.frames.pop_back();
     ASSERT_TRUE(WriteRecording(Path("short.rec"), far).has_value());
+    for (RecordedFrame& frame : near.frames) {
+      frame.detections.clear();
+    }
+    ASSERT_TRUE(WriteRecording(Path("none_found.rec"), near).has_value());
+    std::filesystem::create_directories(folder_ / "nan");
+    std::ofstream(folder_ / "nan" / "comp4_det_test_person.txt") << "photo0 nan 1 1 50 50\n";
+    std::ofstream(folder_ / "images.csv") << "image,width,height\nphoto0,200,100\n";
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
@@ -182,15 +191,22 @@ TEST_F(JudgeVerbs, RefuseWithOneClearLineAndTheStatusThatFits) {
        "--param goes with a discriminator that is named"},
       {"calibrate --near near.rec --far far.rec --discriminator smallbig --param cuont=2", 2,
        "has no parameter 'cuont'"},
+      {"calibrate --near near.rec --far far.rec --discriminator ridge --param memory=0", 2,
+       "memory is 0, but must be in [1, "},
+      {"calibrate --near near.rec --far far.rec --goal map", 2,
+       "--goal: 'map' is no goal; there are accuracy and objects"},
+      {"calibrate --near none_found.rec --far far.rec --discriminator cf", 3,
+       "nothing to learn a gain from: 40 images with 0 boxes of the near model"},
+      {"calibrate --near nan --far far.rec --images images.csv", 3,
+       "comp4_det_test_person.txt:1: expected `id score xmin ymin xmax ymax`, got 'photo0 nan"},
       {"calibrate --near near.rec --far short.rec", 3, "different images"},
       {"calibrate --near none.rec --far far.rec", 3, "none.rec"},
       {"calibrate --near near.rec --far far.rec --truth none", 3, "none"},
       {"calibrate --near near.rec --far far.rec --classes zebra", 3, "class 'zebra' is unknown"},
       {"calibrate --near near.rec --far far.rec --discriminator blur", 3,
        "needs the Brenner gradient, which the near recording lacks for image photo0"},
-      {"calibrate --near near.rec --far far.rec --discriminator smallbig --param count_threshold=2 "
-       "--param area_threshold=0.1 "
-       "-o no/disc.json",
+      {"calibrate --near near.rec --far far.rec --discriminator smallbig --param "
+       "count_threshold=2 --param area_threshold=0.1 -o no/disc.json",
        3, "cannot write"},
       {"explain --discriminator disc.json", 2, "needs an image and one of --near MODEL"},
       {"explain --recording other.rec --discriminator disc.json photo1", 3, "hash: small"},
@@ -207,6 +223,112 @@ TEST_F(JudgeVerbs, RefuseWithOneClearLineAndTheStatusThatFits) {
     const auto lines = std::count(outcome.err.begin(), outcome.err.end(), '\n');
     EXPECT_EQ(lines, 1) << outcome.err;
   }
+}
+
+TEST_F(JudgeVerbs, CalibrateSaysWhateverItFitsThatTheModelsMayBeSwapped) {
+  for (const std::string name : {"auto", "smallbig", "ridge", "conv", "entropy"}) {
+    const std::string with = " --discriminator " + name;
+    EXPECT_THAT(Run("calibrate --near near.rec --far far.rec" + with).err,
+                Not(HasSubstr("swapped")))
+        << name;
+    const Outcome swapped = Run("calibrate --near far.rec --far near.rec" + with);
+    EXPECT_EQ(swapped.status, 0) << name;
+    EXPECT_THAT(swapped.err, AllOf(HasSubstr("the near model finds more objects above 0.5 ("),
+                                   HasSubstr("are they swapped?")))
+        << name;
+    const Outcome equal = Run("calibrate --near near.rec --far near.rec" + with);
+    EXPECT_THAT(equal.err, HasSubstr("uploading every image brings nothing (goal: accuracy)"))
+        << name;
+    EXPECT_THAT(Run("calibrate --goal objects --near far.rec --far none_found.rec" + with).err,
+                HasSubstr("uploading every image brings nothing (goal: objects)"))
+        << name;
+  }
+}
+
+TEST_F(JudgeVerbs, CalibrateSeesByAnnotationsThatTheModelsAreSwapped) {
+  const Recording far = ReadRecording(Path("far.rec")).value();
+  std::ofstream truth(Path("truth.csv"));
+  truth << "image,class,xmin,ymin,xmax,ymax,difficult,truncated\n";
+  for (const RecordedFrame& frame : far.frames) {
+    truth << frame.name << ",dog,1,1,2,2,1,0\n";  // an object that does not count
+    for (const Detection& box : frame.detections) {
+      truth << frame.name << "," << far.classes.names[static_cast<std::size_t>(box.label)]
+            << ",1,1," << box.box.x2 << "," << box.box.y2 << ",0,0\n";
+    }
+  }
+  truth.close();
+  for (const std::string name : {"smallbig", "ridge", "random"}) {
+    const std::string with = " --goal objects --truth truth.csv --discriminator " + name;
+    const Outcome right = Run("calibrate --near near.rec --far far.rec" + with);
+    EXPECT_EQ(right.status, 0) << right.err;
+    EXPECT_THAT(right.err, Not(HasSubstr("swapped"))) << name;
+    EXPECT_THAT(Run("calibrate --near far.rec --far near.rec" + with).err,
+                HasSubstr("swapped?"))
+        << name;
+  }
+  EXPECT_THAT(Run("calibrate --near far.rec --far near.rec --truth truth.csv").err,
+              HasSubstr("swapped?"));
+}
+
+TEST_F(JudgeVerbs, CalibrateLeavesOutBoxesThatAreNoNumbersAndSaysSo) {
+  Recording near = ReadRecording(Path("near.rec")).value();
+  near.frames[3].detections.push_back({{0, 0, 50, 50}, std::nanf(""), 0});
+  ASSERT_TRUE(WriteRecording(Path("nan.rec"), near).has_value());
+  const Outcome with = Run("calibrate --near nan.rec --far far.rec --json");
+  const Outcome without = Run("calibrate --near near.rec --far far.rec --json");
+  EXPECT_EQ(with.status, 0) << with.err;
+  EXPECT_THAT(with.err, HasSubstr("1 boxes of near left out, whose score or corners are no finite "
+                                  "numbers, the first in image photo3"));
+  EXPECT_EQ(with.out, without.out);
+}
+
+TEST_F(JudgeVerbs, CalibrateOfFewOrBlindImagesSaysWhatThatIsWorth) {
+  for (const std::string which : {"near", "far"}) {
+    Recording few = ReadRecording(Path(which + ".rec")).value();
+    few.frames.resize(10);
+    ASSERT_TRUE(WriteRecording(Path(which + "10.rec"), few).has_value());
+  }
+  const Outcome by_choice = Run("calibrate --near near10.rec --far far10.rec");
+  EXPECT_EQ(by_choice.status, 0) << by_choice.err;
+  EXPECT_THAT(by_choice.out, AllOf(HasSubstr("10 images are too few to learn from: the paper's rule "
+                                             "is taken; record 50 or more"),
+                                   HasSubstr("smallbig (version")));
+  const Outcome by_name = Run("calibrate --near near10.rec --far far10.rec --discriminator ridge");
+  EXPECT_EQ(by_name.status, 0) << by_name.err;
+  EXPECT_THAT(by_name.err, HasSubstr("10 images are too few to learn from, and its figures are of "
+                                     "those that it was fitted to"));
+  const Outcome blind = Run("calibrate --near none_found.rec --far far.rec");
+  EXPECT_EQ(blind.status, 0) << blind.err;
+  EXPECT_THAT(blind.err, HasSubstr("the near model finds nothing in any image"));
+}
+
+TEST_F(JudgeVerbs, CalibrateChoosesAndExplainsWhyWhereImagesAreEnough) {
+  for (const std::string which : {"near", "far"}) {
+    Recording many = ReadRecording(Path(which + ".rec")).value();
+    for (std::size_t i = 0; i < 20; ++i) {
+      many.frames.push_back(many.frames[i]);
+      many.frames.back().name += "again";
+    }
+    ASSERT_TRUE(WriteRecording(Path(which + "60.rec"), many).has_value());
+  }
+  const std::string pair = "calibrate --near near60.rec --far far60.rec ";
+  const Outcome chosen = Run(pair + "--upload 0.3 -o disc.json");
+  ASSERT_EQ(chosen.status, 0) << chosen.err;
+  EXPECT_THAT(chosen.out,
+              AllOf(HasSubstr("chosen by what uploading 30.00 % of the images brings"),
+                    HasSubstr("(goal: accuracy)"), HasSubstr("5 folds, 4 splits"),
+                    HasSubstr("smallbig"), HasSubstr("chosen\n")));
+  const DiscriminatorFile file = ReadDiscriminatorFile(Path("disc.json")).value();
+  EXPECT_EQ(file.choice->candidates.size(), 6U);
+  EXPECT_EQ(Run(pair + "--upload 0.3 --json").out, Run(pair + "--upload 0.3 --json").out);
+  // One class, and a learned one by name, which is refused for another near model.
+  const Outcome ridge = Run(pair + "--classes person --discriminator ridge -o ridge.json");
+  ASSERT_EQ(ridge.status, 0) << ridge.err;
+  EXPECT_THAT(ridge.out, AllOf(HasSubstr("classes 1\n"), HasSubstr("ridge (version 1)")));
+  EXPECT_EQ(Run("explain --recording near60.rec --discriminator ridge.json photo1").status, 0);
+  const Outcome other = Run("explain --recording other.rec --discriminator ridge.json photo1");
+  EXPECT_EQ(other.status, 3);
+  EXPECT_THAT(other.err, HasSubstr("hash: small"));
 }
 
 TEST_F(JudgeVerbs, CalibrateWarnsOfFitsThatMeanLittle) {

@@ -14,7 +14,9 @@
 #include "core/phrase.h"
 #include "data/imports.h"
 #include "data/read_truth.h"
+#include "eval/average_precision.h"
 #include "eval/fusion_fit.h"
+#include "eval/matching.h"
 #include "train/calibrate.h"
 
 namespace nearfar::cli {
@@ -124,8 +126,71 @@ void Print(const DiscriminatorFile& file) {
                            rows);
 }
 
+/// How good one of the models is by the annotations: its mAP, or the objects that it finds.
+double Worth(const LabelledSet& set, GainGoal goal, Detections LabelledImage::*boxes_of) {
+  std::vector<TruthImage> images;
+  std::vector<Detections> boxes;
+  for (std::size_t i = 0; i < set.images.size(); ++i) {
+    TruthImage& image = images.emplace_back();
+    image.name = set.names[i];
+    image.size = set.images[i].size;
+    for (const TrueObject& object : *set.images[i].truth) {
+      image.objects.push_back(
+          {.box = object.box, .label = object.label, .difficult = object.ignored});
+    }
+    boxes.push_back(set.images[i].*boxes_of);
+  }
+  const MatchTable matches = MatchVoc(images, boxes, set.classes.size());
+  return goal == GainGoal::kAccuracy
+             ? MeanAveragePrecision(matches, Interpolation::kVoc07).value_or(0)
+             : static_cast<double>(CountObjects(matches).found);
+}
+
+/// Says what makes any discriminator fitted to such images doubtful.
+void Doubt(const LabelledSet& set, GainGoal goal) {
+  int near_objects = 0;
+  int far_objects = 0;
+  std::size_t near_boxes = 0;
+  for (const LabelledImage& image : set.images) {
+    near_objects += CountAbove(image.near, 0.5F);
+    far_objects += CountAbove(image.far, 0.5F);
+    near_boxes += image.near.size();
+  }
+  if (near_boxes == 0) {
+    Say("the near model finds nothing in any image, at whatever score: there is nothing to judge "
+        "by");
+  }
+  if (!(WholeGain(set, goal) > kNoGain)) {
+    Say("uploading every image brings nothing (goal: " + std::string(ToString(goal)) +
+        "): no discriminator is of use; are near and far swapped?");
+  } else if (set.has_truth) {
+    const double near = Worth(set, goal, &LabelledImage::near);
+    const double far = Worth(set, goal, &LabelledImage::far);
+    if (far <= near) {
+      Say("by the annotations the far model is no better than the near one (" +
+          std::string(goal == GainGoal::kAccuracy ? "mAP " : "objects found ") + ShortNumber(far) +
+          " and " + ShortNumber(near) + "): are they swapped?");
+    }
+  } else if (near_objects > far_objects) {
+    Say("the near model finds more objects above 0.5 (" + std::to_string(near_objects) +
+        ") than the far one (" + std::to_string(far_objects) + "): are they swapped?");
+  }
+}
+
+/// Fits, and shows how far it is.
+Expected<DiscriminatorFile> Fit(const LabelledSet& set, const Recording& near, const Recording& far,
+                                const CalibrationOptions& options) {
+  Progress progress("fitting", CalibrationSteps(set, options));
+  return nearfar::Calibrate(set, near.model, far.model, options, [&] { progress.Advance(); });
+}
+
 /// Says what a user should know of a fit that is of little use.
 void Warn(const DiscriminatorFile& file, const LabelledSet& set) {
+  if (IsLearned(file.discriminator.name) && file.images < kLeastToLearn) {
+    Say(std::to_string(file.images) + " images are too few to learn from, and its figures are of " +
+        "those that it was fitted to: record " + std::to_string(kLeastToLearn) +
+        " or more, or take smallbig");
+  }
   if (file.difficult == 0 || file.difficult == file.images) {
     Say(std::string("every image is ") + (file.difficult == 0 ? "easy" : "difficult") +
         " by the paper's definition: thresholds fitted on such images mean little");
@@ -241,14 +306,14 @@ int Calibrate(const Flags& flags) {
   for (const std::string& remark : set->remarks) {
     Say(remark);
   }
-  Expected<DiscriminatorFile> file =
-      nearfar::Calibrate(*set, near->model, far->model,
-                         {.discriminator = spec, .upload = flags.upload, .goal = *goal});
+  Expected<DiscriminatorFile> file = Fit(
+      *set, *near, *far, {.discriminator = spec, .upload = flags.upload, .goal = *goal});
   if (!file) {
     return Stop(file.error());
   }
   file->program = NEARFAR_VERSION;
   file->fusion = FitFusion(set->images, set->classes.size());
+  Doubt(*set, *goal);
   Warn(*file, *set);
   if (flags.json) {
     std::cout << FormatDiscriminatorFile(*file);

@@ -2,7 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "core/rng.h"
+#include "train/choose.h"
+#include "train/out_of_fold.h"
 
 namespace nearfar {
 namespace {
@@ -24,7 +28,7 @@ LabelledSet MakeSet(int count, bool with_truth, std::uint64_t seed = 1) {
       image.near.push_back(
           {box, static_cast<float>(missed ? rng.Uniform(0.1, 0.5) : rng.Uniform(0.51, 1)), label});
       image.far.push_back({box, 0.9F, label});
-      truth.push_back({box, 0});
+      truth.push_back({box, label});
     }
     image.near.push_back({{0, 0, 5, 5}, static_cast<float>(rng.Uniform(0.01, 0.15)), 0});
     image.features = {.brenner = rng.Uniform(1, 100),
@@ -95,6 +99,69 @@ TEST(Calibrate, FitsEveryKnownDiscriminatorToTheRatioAndItsFileJudgesTheSame) {
   EXPECT_EQ(Calibrate(set, kSmall, kBig, {.discriminator = {.name = "top1"}, .upload = 0.5})
                 ->discriminator.parameters.at("classes"),
             2);
+}
+
+TEST(Calibrate, TakesThresholdAndPercentilesOfALearnedOneFromImagesThatItHasNotSeen) {
+  const LabelledSet set = MakeSet(100, true);
+  const CalibrationOptions options{.discriminator = {.name = "ridge"}, .upload = 0.3};
+  std::size_t steps = 0;
+  const auto file = Calibrate(set, kSmall, kBig, options, [&] { ++steps; }).value();
+  EXPECT_EQ(steps, CalibrationSteps(set, options));
+  const auto fold_of = SplitIntoFolds(set.names, {}).value();
+  auto unseen = JudgeOutOfFold(set, kSmall, options.discriminator, GainGoal::kAccuracy, fold_of)
+                    .value()
+                    .gains;
+  EXPECT_EQ(file.upload, FitUploadRatio(unseen, 0.3).value());
+  EXPECT_EQ(file.discriminator.parameters.at("threshold"), file.upload->threshold);
+  std::sort(unseen.begin(), unseen.end());
+  ASSERT_EQ(file.gain_percentiles.size(), 101U);
+  EXPECT_EQ(file.gain_percentiles.front(), unseen.front());
+  EXPECT_EQ(file.gain_percentiles[50], unseen[49]);
+  EXPECT_EQ(file.gain_percentiles.back(), unseen.back());
+  EXPECT_EQ(file.goal, GainGoal::kAccuracy);
+  // The fit itself is to all images.
+  EXPECT_EQ(file.discriminator.tables,
+            FitTables("ridge", set.images, 2, GainGoal::kAccuracy).value());
+}
+
+TEST(Calibrate, LearnsTowardsTheGoal) {
+  const LabelledSet set = MakeSet(100, false);
+  const auto fit = [&](const char* name, GainGoal goal) {
+    return Calibrate(set, kSmall, kBig,
+                     {.discriminator = {.name = name}, .upload = 0.5, .goal = goal})
+        .value();
+  };
+  EXPECT_EQ(fit("ridge", GainGoal::kObjects).goal, GainGoal::kObjects);
+  EXPECT_NE(fit("ridge", GainGoal::kObjects).discriminator,
+            fit("ridge", GainGoal::kAccuracy).discriminator);
+  // conv knows the paper's label alone, entropy nothing: their score is a number of no goal.
+  EXPECT_EQ(fit("conv", GainGoal::kObjects).goal, std::nullopt);
+  EXPECT_EQ(fit("entropy", GainGoal::kObjects).goal, std::nullopt);
+}
+
+TEST(Calibrate, ChoosesAndKeepsTheReasonWithTheFile) {
+  const LabelledSet set = MakeSet(80, true);
+  std::size_t steps = 0;
+  const CalibrationOptions options{.upload = 0.4, .goal = GainGoal::kObjects};
+  const auto file = Calibrate(set, kSmall, kBig, options, [&] { ++steps; }).value();
+  EXPECT_GT(steps, ChoiceSteps(80));
+  EXPECT_LE(steps, CalibrationSteps(set, options));
+  ASSERT_TRUE(file.choice.has_value());
+  EXPECT_EQ(file.choice->name, file.discriminator.name);
+  EXPECT_EQ(file.choice->upload, 0.4);
+  EXPECT_EQ(*file.choice,
+            ChooseDiscriminator(set, kSmall, GainGoal::kObjects, 0.4).value());
+  EXPECT_EQ(ParseDiscriminatorFile(FormatDiscriminatorFile(file)).value(), file);
+  // Few images: the rule, with the remark.
+  const auto few = Calibrate(MakeSet(10, true), kSmall, kBig, options).value();
+  EXPECT_EQ(few.discriminator.name, "smallbig");
+  EXPECT_THAT(few.choice->remark, HasSubstr("10 images are too few"));
+  EXPECT_EQ(ParseDiscriminatorFile(FormatDiscriminatorFile(few)).value(), few);
+  // Nothing and everything can be asked for.
+  for (const double all_or_nothing : {0.0, 1.0}) {
+    const auto at = Calibrate(set, kSmall, kBig, {.upload = all_or_nothing}).value();
+    EXPECT_EQ(at.upload->reached, all_or_nothing);
+  }
 }
 
 TEST(Calibrate, DecidesAllEasySetsAndSingleImages) {

@@ -3,9 +3,13 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
+
+#include "core/rng.h"
 
 namespace nearfar {
 namespace {
@@ -119,6 +123,118 @@ TEST(DiscriminatorFile, RefusesWhatItCannotTrustInOneLine) {
     const auto read = ParseDiscriminatorFile(row.text);
     ASSERT_FALSE(read.has_value()) << row.message;
     EXPECT_EQ(read.error().code, row.code) << read.error().message;
+    EXPECT_THAT(read.error().message, HasSubstr(row.message));
+    EXPECT_THAT(read.error().message, Not(HasSubstr("\n"))) << row.message;
+  }
+}
+
+/// Images of two classes, of which a learned discriminator can be fitted.
+std::vector<LabelledImage> Images() {
+  Rng rng(6);
+  std::vector<LabelledImage> images(60);
+  for (LabelledImage& image : images) {
+    image.size = {200, 100};
+    for (int place = 0; place < 5; ++place) {
+      const auto x = static_cast<float>(40 * place);
+      image.near.push_back({{x, 0, x + 30, static_cast<float>(rng.Uniform(5, 90))},
+                            static_cast<float>(rng.Uniform(0.01, 1)),
+                            static_cast<int>(rng.Below(2))});
+      if (rng.Chance(0.6)) {
+        image.far.push_back(image.near.back());
+        image.far.back().score = 0.9F;
+      }
+    }
+  }
+  return images;
+}
+
+DiscriminatorFile Learned(const std::string& name) {
+  DiscriminatorFile file{
+      .discriminator = {.name = name, .parameters = {{"threshold", 0.1}}},
+      .version = "1",
+      .upload = UploadFit{0.1, 0.5, 0.5},
+      .goal = GainGoal::kObjects,
+      .classes = {{"person", "dog"}},
+      .images = 60,
+      .choice = Choice{.name = name,
+                       .goal = GainGoal::kObjects,
+                       .upload = 1.0 / 3,
+                       .images = 60,
+                       .folds = 5,
+                       .repeats = 4,
+                       .candidates = {{"cf", 0.1 + 0.2, 0, 0, true}, {"ridge", 0.4, 0.1, 0.2}},
+                       .remark = "a remark"}};
+  for (int percent = 0; percent <= 100; ++percent) {
+    file.gain_percentiles.push_back(std::sqrt(percent) / 7);
+  }
+  file.discriminator.tables = FitTables(name, Images(), 2, GainGoal::kObjects).value();
+  return file;
+}
+
+TEST(DiscriminatorFile, BringsLearnedNumbersBackToTheLastBit) {
+  for (const char* const name : {"cf", "ridge", "mlp", "conv"}) {
+    const DiscriminatorFile file = Learned(name);
+    const std::string text = FormatDiscriminatorFile(file);
+    const auto read = ParseDiscriminatorFile(text);
+    ASSERT_TRUE(read.has_value()) << name << ": " << read.error().message;
+    EXPECT_EQ(*read, file) << name;
+    EXPECT_EQ(FormatDiscriminatorFile(*read), text) << name;
+    const auto before = MakeDiscriminator(file.discriminator).value();
+    const auto after = MakeDiscriminator(read->discriminator).value();
+    for (const LabelledImage& image : Images()) {
+      const Gain gain = before->Judge(image.evidence(), true);
+      const Gain again = after->Judge(image.evidence(), true);
+      EXPECT_EQ(gain.score, again.score) << name;  // bit by bit
+      EXPECT_EQ(gain.reason, again.reason) << name;
+      before->Watch(image.evidence());
+      after->Watch(image.evidence());
+    }
+  }
+}
+
+TEST(DiscriminatorFile, RefusesLearnedNumbersThatCannotBe) {
+  const std::string good = FormatDiscriminatorFile(Learned("ridge"));
+  const DiscriminatorFile for_three = [] {
+    DiscriminatorFile file = Learned("ridge");
+    file.classes.names.push_back("cat");
+    return file;
+  }();
+  DiscriminatorFile falling = Learned("cf");
+  falling.gain_percentiles[50] = 0;
+  DiscriminatorFile few = Learned("cf");
+  few.gain_percentiles.pop_back();
+  DiscriminatorFile bare = Learned("mlp");
+  bare.discriminator.tables.clear();
+  DiscriminatorFile surplus = Learned("cf");
+  surplus.discriminator.name = "smallbig";
+  surplus.discriminator.parameters.clear();
+  const struct {
+    std::string text;
+    const char* message;
+  } rows[] = {
+      {FormatDiscriminatorFile(for_three), "its tables are for 2 classes, but it names 3"},
+      {FormatDiscriminatorFile(falling), ".gain_percentiles: expected 101 rising numbers"},
+      {FormatDiscriminatorFile(few), ".gain_percentiles: expected 101 rising numbers"},
+      {FormatDiscriminatorFile(bare), "mlp is learned: make a file with `nearfar calibrate"},
+      {FormatDiscriminatorFile(surplus), "smallbig takes no tables, but has 3"},
+      {Replace(good, "\"weights\": [", "\"weights\": [1e300, "), "row \"weights\" has 46 numbers"},
+      {Replace(good, "\"intercept\": [", "\"intercept\": [null, "), ".tables.intercept"},
+      {Replace(good, "\"intercept\": [", "\"intercept\": [\"nan\", "), "\"intercept\" has 2"},
+      {Replace(good, "\"rate_images\": [60.0]", "\"rate_images\": [\"inf\"]"),
+       "row \"rate_images\" holds a number that is too large or none"},
+      {Replace(good, "\"rate_images\": [60.0]", "\"rate_images\": 60"), ".tables.rate_images"},
+      {Replace(good, "\"tables\": {", "\"tables\": {\"more\": [1], "), "another kind"},
+      {Replace(good, "\"discriminator\": \"ridge\"", "\"discriminator\": \"mlp\""),
+       "has no row \"network_spread\""},
+      {Replace(good, "\"goal\": \"objects\"", "\"goal\": \"map\""),
+       ".goal: 'map' is no goal; there are accuracy and objects"},
+      {Replace(good, "\"remark\"", "\"remarks\""), ".choice: has an unknown member \"remarks\""},
+      {Replace(good, "\"taken\": true", "\"taken\": 7"), ".choice"},
+      {Replace(good, "\"candidates\": [", "\"candidates\": [7, "), ".choice"},
+  };
+  for (const auto& row : rows) {
+    const auto read = ParseDiscriminatorFile(row.text);
+    ASSERT_FALSE(read.has_value()) << row.message;
     EXPECT_THAT(read.error().message, HasSubstr(row.message));
     EXPECT_THAT(read.error().message, Not(HasSubstr("\n"))) << row.message;
   }

@@ -1,6 +1,7 @@
 #include "train/labelled_set.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <optional>
@@ -121,6 +122,50 @@ Expected<LabelSpace> ChooseClasses(const Recording& near, const Recording& far, 
   return classes;
 }
 
+/// Leaves out boxes that are not of finite numbers, and notes scores that are no shares.
+class BoxCheck {
+ public:
+  void Look(const std::string& image, Detections& boxes) {
+    const std::size_t out = std::erase_if(boxes, [](const Detection& d) {
+      return !std::isfinite(d.score) || !std::isfinite(d.box.x1) || !std::isfinite(d.box.y1) ||
+             !std::isfinite(d.box.x2) || !std::isfinite(d.box.y2);
+    });
+    Note(not_finite_, out, image);
+    Note(no_share_,
+         static_cast<std::size_t>(std::count_if(
+             boxes.begin(), boxes.end(), [](const Detection& d) { return d.score < 0 || d.score > 1; })),
+         image);
+  }
+  void Remark(const std::string& role, std::vector<std::string>& remarks) const {
+    if (not_finite_.boxes > 0) {
+      remarks.push_back(std::to_string(not_finite_.boxes) + " boxes of " + role +
+                        " left out, whose score or corners are no finite numbers, the first in "
+                        "image " +
+                        not_finite_.first);
+    }
+    if (no_share_.boxes > 0) {
+      remarks.push_back(std::to_string(no_share_.boxes) + " boxes of " + role +
+                        " are scored outside [0, 1], the first in image " + no_share_.first +
+                        ": scores are read as probabilities, so what is fitted means little");
+    }
+  }
+
+ private:
+  struct Found {
+    std::size_t boxes = 0;
+    std::string first;
+  };
+  static void Note(Found& found, std::size_t boxes, const std::string& image) {
+    if (found.boxes == 0) {
+      found.first = image;
+    }
+    found.boxes += boxes;
+  }
+
+  Found not_finite_;
+  Found no_share_;
+};
+
 }  // namespace
 
 Detections DetectionsIn(const LabelSpace& classes, const Recording& recording,
@@ -178,6 +223,8 @@ Expected<LabelledSet> JoinRecordings(const Recording& near, const Recording& far
 
   std::vector<std::string> without_truth;
   std::vector<std::string> of_another_size;
+  BoxCheck near_check;
+  BoxCheck far_check;
   for (const RecordedFrame& frame : near.frames) {
     const RecordedFrame& far_frame = *far_frames->at(frame.name);
     if (frame.size != far_frame.size) {
@@ -193,6 +240,8 @@ Expected<LabelledSet> JoinRecordings(const Recording& near, const Recording& far
                         .key = HashText(frame.name)};
     near_map.Apply(image.near);
     far_map.Apply(image.far);
+    near_check.Look(frame.name, image.near);
+    far_check.Look(frame.name, image.far);
     if (truth != nullptr) {
       const auto found = truth_of.find(frame.name);
       if (found == truth_of.end()) {
@@ -218,6 +267,8 @@ Expected<LabelledSet> JoinRecordings(const Recording& near, const Recording& far
     set.names.push_back(frame.name);
     set.images.push_back(std::move(image));
   }
+  near_check.Remark("near", set.remarks);
+  far_check.Remark("far", set.remarks);
   if (!without_truth.empty()) {
     return Fail(ErrorCode::kInvalidInput,
                 "the truth says nothing of " + std::to_string(without_truth.size()) + " of " +

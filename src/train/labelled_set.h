@@ -17,7 +17,7 @@ struct LabelledSet {
   std::vector<std::string> names;     ///< of the images, in the near recording's order
   std::vector<LabelledImage> images;  ///< one for each name
   bool has_truth = false;
-  std::vector<std::string> remarks;  ///< classes and images that were left out: to be printed once
+  std::vector<std::string> remarks;  ///< what was left out or is odd: to be printed once
 
   friend bool operator==(const LabelledSet&, const LabelledSet&) = default;
 };
@@ -31,7 +31,8 @@ struct JoinOptions {
   friend bool operator==(const JoinOptions&, const JoinOptions&) = default;
 };
 
-/// Joins recordings and truth by the names of the images.
+/// Joins recordings and truth by the names of the images. Boxes that are not of finite numbers are
+/// left out, with a remark.
 /// @param truth  may hold more images than the recordings; nullptr: there is none.
 /// Errors: kInvalidInput when the recordings are not of the same images (names, sizes), hold boxes
 /// before NMS, parts of images or no images, or an image is missing in the truth; kNotFound when

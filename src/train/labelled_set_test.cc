@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <functional>
+#include <limits>
 
 #include "core/rng.h"
 
@@ -152,6 +153,31 @@ TEST(DetectionsIn, RelabelsAndDropsWhatIsNoClassOfTheSpace) {
   const Recording near = Near();
   EXPECT_THAT(DetectionsIn({{"motorcycle"}}, near, near.frames[0], Synonyms::Default()),
               ElementsAre(Detection{kBox, 0.9F, 0}));
+}
+
+TEST(JoinRecordings, LeavesOutBoxesThatAreNoNumbersAndRemarksScoresThatAreNoShares) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  Recording near = Near();
+  near.frames[0].detections = {{kBox, kNan, 0}, {kBox, 0.9F, 1}, {{0, 0, kInfinity, 9}, 0.5F, 0}};
+  near.frames[1].detections = {{kBox, kInfinity, 0}};
+  Recording far = Far();
+  far.frames[0].detections = {{kBox, 70, 1}, {kBox, -0.5F, 1}};  // percent, and a logit
+  const LabelledSet set = Join(near, far).value();
+  EXPECT_THAT(set.images[0].near, ElementsAre(Detection{kBox, 0.9F, 1}));
+  EXPECT_THAT(set.images[1].near, ElementsAre());
+  EXPECT_THAT(set.remarks,
+              ::testing::IsSupersetOf(
+                  {HasSubstr("3 boxes of near left out, whose score or corners are no finite "
+                             "numbers, the first in image b"),
+                   HasSubstr("2 boxes of far are scored outside [0, 1], the first in image a")}));
+  // 0 and 1 are shares.
+  near.frames[0].detections = {{kBox, 1, 0}, {kBox, 0, 1}};
+  near.frames[1].detections.clear();
+  const LabelledSet whole = Join(near, Far()).value();
+  for (const std::string& remark : whole.remarks) {
+    EXPECT_THAT(remark, HasSubstr("classes of"));
+  }
 }
 
 }  // namespace

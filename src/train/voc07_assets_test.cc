@@ -2,19 +2,25 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/percentile.h"
+#include "core/rng.h"
 #include "data/imports.h"
 #include "data/read_truth.h"
 #include "eval/comparison.h"
 #include "eval/fusion_fit.h"
 #include "train/calibrate.h"
+#include "train/fit_discriminator.h"
+#include "train/out_of_fold.h"
 
 namespace nearfar {
 namespace {
@@ -50,6 +56,30 @@ class Pair {
     }
     small_ = MapOf(near_boxes_);
     big_ = MapOf(far_boxes_);
+  }
+
+  /// The images without their annotations: what a user has.
+  LabelledSet Unlabelled() const {
+    LabelledSet set = set_;
+    set.has_truth = false;
+    for (LabelledImage& image : set.images) {
+      image.truth.reset();
+    }
+    return set;
+  }
+  /// Recovered by uploading the images of the largest worth.
+  double RecoveredBy(const std::vector<double>& worth, double ratio) const {
+    const auto boxes = ComposeCascade(near_boxes_, far_boxes_, UploadTop(worth, ratio));
+    return (MapOf(boxes) - small_) / (big_ - small_);
+  }
+  /// Objects found by doing so, of those that far finds.
+  double FoundBy(const std::vector<double>& worth, double ratio) const {
+    const auto found = [&](const std::vector<Detections>& boxes) {
+      const auto matches = MatchVoc(images_, boxes, set_.classes.size());
+      return static_cast<double>(CountObjects(matches).found);
+    };
+    return found(ComposeCascade(near_boxes_, far_boxes_, UploadTop(worth, ratio))) /
+           found(far_boxes_);
   }
 
   const LabelledSet& set() const { return set_; }
@@ -216,6 +246,71 @@ TEST_F(Voc07Assets, ACalibrationHoldsOnImagesThatItHasNotSeen) {
             << file.with_true_features->accuracy() << ", estimated "
             << file.with_estimated_features->accuracy() << ", held out " << held_out.accuracy()
             << "\n";
+}
+
+TEST_F(Voc07Assets, WhatIsLearnedWithoutLabelsRecoversMoreThanThePapersRule) {
+  struct Row {
+    const char* near;
+    const char* far;
+    double at_20, at_50;  // times what the paper's rule recovers
+  };
+  const Row rows[] = {{"tiny_yolo_a", "yolov2", 1.4, 1.1},
+                      {"tiny_yolo_b", "mobilenet_yolo", 1.25, 1.07}};
+  for (const Row& row : rows) {
+    const Pair pair(row.near, row.far);
+    const LabelledSet set = pair.Unlabelled();
+    const auto fold_of = SplitIntoFolds(set.names, {}).value();
+    const auto judge = [&](const char* name, GainGoal goal) {
+      return JudgeOutOfFold(set, pair.near().model, {.name = name}, goal, fold_of).value().worth;
+    };
+    const double rule_20 = pair.Recovered({.name = "smallbig"}, 0.2);
+    const double rule_50 = pair.Recovered({.name = "smallbig"}, 0.5);
+    for (const char* const name : {"cf", "ridge"}) {
+      const std::vector<double> worth = judge(name, GainGoal::kAccuracy);
+      const double at_20 = pair.RecoveredBy(worth, 0.2);
+      const double at_50 = pair.RecoveredBy(worth, 0.5);
+      std::cout << row.near << " -> " << row.far << ": " << name << " recovers " << at_20 << " and "
+                << at_50 << ", " << at_20 / rule_20 << " and " << at_50 / rule_50
+                << " times smallbig's\n";
+      if (std::string(name) == "ridge") {
+        EXPECT_GE(at_20, row.at_20 * rule_20);
+        EXPECT_GE(at_50, row.at_50 * rule_50);
+      }
+    }
+    const double found = pair.FoundBy(judge("ridge", GainGoal::kObjects), 0.5);
+    std::cout << row.near << " -> " << row.far << ": ridge for objects finds " << found
+              << " of far's at 0.5\n";
+    EXPECT_GE(found, 0.9);
+  }
+}
+
+TEST_F(Voc07Assets, FiftyImagesLabelledByTheFarModelAreEnoughForTheClosedForm) {
+  const Pair pair("tiny_yolo_a", "yolov2");
+  const LabelledSet set = pair.Unlabelled();
+  std::vector<double> at_20;
+  std::vector<double> at_50;
+  std::vector<std::size_t> order(set.images.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for (std::uint64_t draw = 1; draw <= 20; ++draw) {
+    Rng(draw).Shuffle(order);
+    LabelledSet fifty{.classes = set.classes};
+    for (std::size_t i = 0; i < 50; ++i) {
+      fifty.names.push_back(set.names[order[i]]);
+      fifty.images.push_back(set.images[order[i]]);
+    }
+    const auto fitted =
+        FitDiscriminator(fifty, pair.near().model, {.name = "cf"}, GainGoal::kAccuracy).value();
+    // The fifty are two hundredths of what is judged.
+    const std::vector<double> gains = JudgeAll(set, fitted.spec).value();
+    at_20.push_back(pair.RecoveredBy(gains, 0.2));
+    at_50.push_back(pair.RecoveredBy(gains, 0.5));
+  }
+  std::cout << "cf fitted to 50 images recovers " << Percentile(at_20, 50) << " and "
+            << Percentile(at_50, 50) << " (median of 20 draws; least "
+            << *std::min_element(at_20.begin(), at_20.end()) << " and "
+            << *std::min_element(at_50.begin(), at_50.end()) << ")\n";
+  EXPECT_GE(Percentile(at_20, 50), 0.43);
+  EXPECT_GE(Percentile(at_50, 50), 0.72);
 }
 
 }  // namespace
