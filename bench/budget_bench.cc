@@ -9,8 +9,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <limits>
 #include <map>
 #include <memory>
@@ -21,14 +19,9 @@
 #include <vector>
 
 #include "core/rng.h"
-#include "data/imports.h"
-#include "data/read_truth.h"
 #include "discriminate/budget.h"
 #include "discriminate/factory.h"
-#include "eval/average_precision.h"
-#include "eval/comparison.h"
-#include "eval/matching.h"
-#include "train/labelled_set.h"
+#include "voc07_pair.h"
 
 namespace nearfar {
 namespace {
@@ -37,48 +30,7 @@ constexpr int kSeeds = 5;
 constexpr double kShares[] = {0.05, 0.1, 0.2, 0.5, 0.8};
 constexpr const char* kJudges[] = {"smallbig", "entropy", "random"};
 
-/// One pair of detectors on the same images.
-struct Pair {
-  LabelledSet set;
-  std::vector<TruthImage> images;
-  std::vector<Detections> near, far;
-  double small = 0, big = 0;
-
-  double MapOf(const std::vector<Detections>& boxes) const {
-    return MeanAveragePrecision(MatchVoc(images, boxes, set.classes.size()), Interpolation::kVoc07)
-        .value();
-  }
-  double Recovered(const std::vector<bool>& uploaded) const {
-    return (MapOf(ComposeCascade(near, far, uploaded)) - small) / (big - small);
-  }
-};
-
-Pair ReadPair(const std::string& folder, const std::string& near, const std::string& far) {
-  const Truth truth = ReadTruth(folder + "gt.csv.gz").value();
-  Pair pair;
-  pair.set = JoinRecordings(OpenRecording(folder + near).value(),
-                            OpenRecording(folder + far).value(), &truth, Synonyms::Default(), {})
-                 .value();
-  const LabelMap map = MapLabels(truth.classes.names, pair.set.classes, Synonyms::Default());
-  std::map<std::string, const TruthImage*> by_name;
-  for (const TruthImage& image : truth.images) {
-    by_name[image.name] = &image;
-  }
-  for (std::size_t i = 0; i < pair.set.images.size(); ++i) {
-    TruthImage image = *by_name.at(pair.set.names[i]);
-    for (TruthObject& object : image.objects) {
-      object.label = map.label_of[static_cast<std::size_t>(object.label)];
-    }
-    pair.images.push_back(std::move(image));
-    pair.near.push_back(pair.set.images[i].near);
-    pair.far.push_back(pair.set.images[i].far);
-  }
-  pair.small = pair.MapOf(pair.near);
-  pair.big = pair.MapOf(pair.far);
-  return pair;
-}
-
-std::vector<double> GainsOf(const std::string& name, const Pair& pair) {
+std::vector<double> GainsOf(const std::string& name, const Voc07Pair& pair) {
   const auto judge = MakeDiscriminator({.name = name}).value();
   std::vector<double> gains;
   for (const LabelledImage& image : pair.set.images) {
@@ -125,7 +77,7 @@ std::pair<double, double> Extremes(const std::vector<bool>& uploaded, std::size_
 }
 
 /// Images with an object of one of these classes and none of the others.
-std::vector<std::size_t> ImagesWith(const Pair& pair, const std::set<std::string>& wanted,
+std::vector<std::size_t> ImagesWith(const Voc07Pair& pair, const std::set<std::string>& wanted,
                                     const std::set<std::string>& unwanted) {
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < pair.images.size(); ++i) {
@@ -156,11 +108,11 @@ void Append(const std::vector<double>& gains, std::vector<std::size_t> images, s
 
 /// A stream by name: from the gains of both pairs by one discriminator.
 struct Streams {
-  const Pair& first;
+  const Voc07Pair& first;
   std::vector<double> gains1, gains2;
   std::vector<std::size_t> all, indoor, traffic;
 
-  Streams(const Pair& pair1, const Pair& pair2, const std::string& judge)
+  Streams(const Voc07Pair& pair1, const Voc07Pair& pair2, const std::string& judge)
       : first(pair1), gains1(GainsOf(judge, pair1)), gains2(GainsOf(judge, pair2)) {
     all.resize(gains1.size());
     std::iota(all.begin(), all.end(), std::size_t{0});
@@ -211,7 +163,7 @@ struct Streams {
   }
 };
 
-void TableOfDrift(const Pair& pair1, const Pair& pair2, double audit) {
+void TableOfDrift(const Voc07Pair& pair1, const Voc07Pair& pair2, double audit) {
   std::printf(
       "\nShare held under drift, audit %.2f, %d seeds each: share of all frames; lowest and "
       "highest of any 1,000; highest of any 300 over the asked one\n",
@@ -243,7 +195,7 @@ void TableOfDrift(const Pair& pair1, const Pair& pair2, double audit) {
   }
 }
 
-void TableOfCost(const char* title, const Pair& pair, int orders) {
+void TableOfCost(const char* title, const Voc07Pair& pair, int orders) {
   std::printf(
       "\nCost on a shuffled stream, %s, %zu images, %d orders (seeds 1..%d): gap recovered, "
       "and what the budget loses against the fixed threshold of exactly this share, and (around) "
@@ -295,15 +247,10 @@ void TableOfCost(const char* title, const Pair& pair, int orders) {
 }  // namespace nearfar
 
 int main() {
-  const char* const named = std::getenv("NEARFAR_ASSETS");
-  const std::filesystem::path bundle =
-      named != nullptr ? std::filesystem::path(named)
-                       : std::filesystem::path(NEARFAR_SOURCE_DIR) / "../shared/assets";
-  if (!std::filesystem::exists(bundle / "voc07_detections")) {
-    std::puts("left out: no bundle at ../shared/assets or NEARFAR_ASSETS");
+  const std::string folder = nearfar::Voc07Folder();
+  if (folder.empty()) {
     return 0;
   }
-  const std::string folder = (bundle / "voc07_detections").string() + "/";
   const auto pair1 = nearfar::ReadPair(folder, "tiny_yolo_a", "yolov2");
   const auto pair2 = nearfar::ReadPair(folder, "tiny_yolo_b", "mobilenet_yolo");
   nearfar::TableOfDrift(pair1, pair2, 0);
