@@ -274,8 +274,8 @@ std::vector<std::string> NamesToSweep(const SweepFlags& flags, bool has_truth) {
     return names;
   }
   for (const DiscriminatorInfo& info : KnownDiscriminators()) {
-    // Two rank nothing, and stand in the table as near and far alone; one learns from the answers of
-    // a stream, of which there are none here.
+    // Two rank nothing, and stand in the table as near and far alone; one learns from the answers
+    // of a stream, of which there are none here.
     if (info.name != "cloud-only" && info.name != "edge-only" && info.name != "online") {
       add(std::string(info.name));
     }

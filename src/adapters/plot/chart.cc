@@ -136,6 +136,12 @@ class Drawing {
  public:
   Drawing(cairo_t* pen, const Chart& chart) : pen_(pen), chart_(chart) {
     cairo_select_font_face(pen_, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
+    // Without hints text is as wide on every surface, so that lines break alike in all formats.
+    const std::unique_ptr<cairo_font_options_t, decltype(&cairo_font_options_destroy)> font(
+        cairo_font_options_create(), cairo_font_options_destroy);
+    cairo_font_options_set_hint_style(font.get(), CAIRO_HINT_STYLE_NONE);
+    cairo_font_options_set_hint_metrics(font.get(), CAIRO_HINT_METRICS_OFF);
+    cairo_set_font_options(pen_, font.get());
     cairo_set_line_join(pen_, CAIRO_LINE_JOIN_ROUND);
     caption_ = Wrap(chart.caption, kWidth - 2 * kGap, kSmallText);
     double widest = 0;

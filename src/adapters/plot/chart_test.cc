@@ -78,6 +78,18 @@ TEST(Chart, GrowsWithItsCaptionAndLegend) {
   EXPECT_GT(rows[2], rows[1] + 100);
 }
 
+TEST(Chart, HasRoomForItsCaptionWhereverItBreaks) {
+  const TestFolder folder;
+  Chart chart = SomeChart();
+  for (int words = 0; words < 40; ++words) {
+    chart.caption += " caption" + std::to_string(words);
+    ASSERT_TRUE(WritePng(chart, folder / "chart.png"));
+    const cv::Mat picture = cv::imread(folder / "chart.png");
+    const cv::Mat foot = picture.rowRange(picture.rows - 10, picture.rows);
+    EXPECT_EQ(CountPixels(foot, cv::Scalar(255, 255, 255)), foot.rows * foot.cols) << chart.caption;
+  }
+}
+
 TEST(Chart, IsDefinedWithoutPointsAndLeavesOutWhatIsNotFinite) {
   const TestFolder folder;
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
