@@ -263,9 +263,9 @@ TEST_F(SweepProgram, LearnsObjectsAndFusesAnswersWhereARowSaysSo) {
   const std::string out = folder_ / "out";
   const ProgramResult result =
       Sweep({"--truth", truth_path_, "--discriminator", "ridge", "ridge-objects", "smallbig+fusion",
-             "oracle+fusion", "--fusion", "agree=0.5,keep=0.1", "-o", out});
+             "oracle+fusion", "--fusion", "agree=0.5,keep=0.9", "-o", out});
   ASSERT_EQ(result.status, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("Fusion: agree 0.5, keep 0.1."));
+  EXPECT_THAT(result.out, HasSubstr("Fusion: agree 0.5, keep 0.9."));
   const std::vector<Row> rows = ReadCsv(out + "/curves.csv");
   EXPECT_EQ(Find(rows, "smallbig+fusion", "0.0000").at("map_voc07"),
             Find(rows, "smallbig", "0.0000").at("map_voc07"));
