@@ -50,7 +50,8 @@ LabelledSet MadeUp() {
       const double score = 0.01 + 0.98 * rng.Uniform() * rng.Uniform() * rng.Uniform();
       image.near.push_back({{x, y, x + static_cast<float>(rng.Uniform(5, 100)),
                              y + static_cast<float>(rng.Uniform(5, 75))},
-                            static_cast<float>(score), static_cast<int>(rng.Below(20))});
+                            static_cast<float>(score),
+                            static_cast<int>(rng.Below(20))});
       if (rng.Chance(score)) {
         image.far.push_back(image.near.back());
         image.far.back().score = 0.9F;

@@ -52,7 +52,7 @@ class JudgeVerbs : public ::testing::Test {
     ASSERT_TRUE(WriteRecording(Path("none_found.rec"), near).has_value());
     std::filesystem::create_directories(folder_ / "nan");
     std::ofstream(folder_ / "nan" / "comp4_det_test_person.txt") << "photo0 nan 1 1 50 50\n";
-    std::ofstream(folder_ / "images.csv") << "image,width,height\nphoto0,200,100\n";
+    std::ofstream(folder_ / "one.csv") << "image,width,height\nphoto0,200,100\n";
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
@@ -197,7 +197,7 @@ TEST_F(JudgeVerbs, RefuseWithOneClearLineAndTheStatusThatFits) {
        "--goal: 'map' is no goal; there are accuracy and objects"},
       {"calibrate --near none_found.rec --far far.rec --discriminator cf", 3,
        "nothing to learn a gain from: 40 images with 0 boxes of the near model"},
-      {"calibrate --near nan --far far.rec --images images.csv", 3,
+      {"calibrate --near nan --far far.rec --images one.csv", 3,
        "comp4_det_test_person.txt:1: expected `id score xmin ymin xmax ymax`, got 'photo0 nan"},
       {"calibrate --near near.rec --far short.rec", 3, "different images"},
       {"calibrate --near none.rec --far far.rec", 3, "none.rec"},
@@ -262,8 +262,7 @@ TEST_F(JudgeVerbs, CalibrateSeesByAnnotationsThatTheModelsAreSwapped) {
     const Outcome right = Run("calibrate --near near.rec --far far.rec" + with);
     EXPECT_EQ(right.status, 0) << right.err;
     EXPECT_THAT(right.err, Not(HasSubstr("swapped"))) << name;
-    EXPECT_THAT(Run("calibrate --near far.rec --far near.rec" + with).err,
-                HasSubstr("swapped?"))
+    EXPECT_THAT(Run("calibrate --near far.rec --far near.rec" + with).err, HasSubstr("swapped?"))
         << name;
   }
   EXPECT_THAT(Run("calibrate --near far.rec --far near.rec --truth truth.csv").err,
@@ -290,9 +289,10 @@ TEST_F(JudgeVerbs, CalibrateOfFewOrBlindImagesSaysWhatThatIsWorth) {
   }
   const Outcome by_choice = Run("calibrate --near near10.rec --far far10.rec");
   EXPECT_EQ(by_choice.status, 0) << by_choice.err;
-  EXPECT_THAT(by_choice.out, AllOf(HasSubstr("10 images are too few to learn from: the paper's rule "
-                                             "is taken; record 50 or more"),
-                                   HasSubstr("smallbig (version")));
+  EXPECT_THAT(by_choice.out,
+              AllOf(HasSubstr("10 images are too few to learn from: the paper's rule "
+                              "is taken; record 50 or more"),
+                    HasSubstr("smallbig (version")));
   const Outcome by_name = Run("calibrate --near near10.rec --far far10.rec --discriminator ridge");
   EXPECT_EQ(by_name.status, 0) << by_name.err;
   EXPECT_THAT(by_name.err, HasSubstr("10 images are too few to learn from, and its figures are of "
@@ -314,10 +314,9 @@ TEST_F(JudgeVerbs, CalibrateChoosesAndExplainsWhyWhereImagesAreEnough) {
   const std::string pair = "calibrate --near near60.rec --far far60.rec ";
   const Outcome chosen = Run(pair + "--upload 0.3 -o disc.json");
   ASSERT_EQ(chosen.status, 0) << chosen.err;
-  EXPECT_THAT(chosen.out,
-              AllOf(HasSubstr("chosen by what uploading 30.00 % of the images brings"),
-                    HasSubstr("(goal: accuracy)"), HasSubstr("5 folds, 4 splits"),
-                    HasSubstr("smallbig"), HasSubstr("chosen\n")));
+  EXPECT_THAT(chosen.out, AllOf(HasSubstr("chosen by what uploading 30.00 % of the images brings"),
+                                HasSubstr("(goal: accuracy)"), HasSubstr("5 folds, 4 splits"),
+                                HasSubstr("smallbig"), HasSubstr("chosen\n")));
   const DiscriminatorFile file = ReadDiscriminatorFile(Path("disc.json")).value();
   EXPECT_EQ(file.choice->candidates.size(), 6U);
   EXPECT_EQ(Run(pair + "--upload 0.3 --json").out, Run(pair + "--upload 0.3 --json").out);

@@ -44,8 +44,8 @@ double Loss(const DenseNetwork& network, const DenseTraining& examples) {
   const std::size_t width = network.layers.front().inputs;
   double sum = 0;
   for (std::size_t i = 0; i < examples.targets.size(); ++i) {
-    const double off = Say(network, examples.inputs.subspan(i * width, width)) -
-                       examples.targets[i];
+    const double off =
+        Say(network, examples.inputs.subspan(i * width, width)) - examples.targets[i];
     sum += (examples.weights.empty() ? 1 : examples.weights[i]) * off * off / 2;
   }
   return sum / static_cast<double>(examples.targets.size());
@@ -53,8 +53,8 @@ double Loss(const DenseNetwork& network, const DenseTraining& examples) {
 
 TEST(DenseNetwork, ComputesWhatItsLayersSay) {
   // Five inputs: one block of four and a rest. The second hidden unit is below 0: rectified.
-  const DenseNetwork network{{{5, 2, {1, 2, 3, 4, 5, -1, -1, -1, -1, -1}, {0.5F, 0}},
-                              {2, 1, {2, 100}, {-1}}}};
+  const DenseNetwork network{
+      {{5, 2, {1, 2, 3, 4, 5, -1, -1, -1, -1, -1}, {0.5F, 0}}, {2, 1, {2, 100}, {-1}}}};
   const std::array<float, 5> input = {1, 1, 1, 1, 2};
   EXPECT_EQ(Say(network, input), 2 * (1 + 2 + 3 + 4 + 10 + 0.5F) - 1);
   const std::array<float, 5> negative = {-1, -1, -1, -1, -1};

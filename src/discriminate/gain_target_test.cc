@@ -83,10 +83,10 @@ std::vector<double> FiniteDifferences(const std::vector<Ranked>& boxes, std::siz
     std::vector<double> below(images, 0.5);
     above[i] += kStep;
     below[i] -= kStep;
-    derivatives.push_back(static_cast<double>(images) *
-                          (AreaUnderCurves(boxes, above, classes) -
-                           AreaUnderCurves(boxes, below, classes)) /
-                          (2 * kStep));
+    derivatives.push_back(
+        static_cast<double>(images) *
+        (AreaUnderCurves(boxes, above, classes) - AreaUnderCurves(boxes, below, classes)) /
+        (2 * kStep));
   }
   return derivatives;
 }
@@ -150,8 +150,8 @@ TEST(AccuracyGains, AreExactlyNothingWhereBothModelsSayTheSame) {
   for (int i = 0; i < 60; ++i) {
     Detections boxes;
     for (int place = 0; place < 5; ++place) {
-      boxes.push_back({Place(place), static_cast<float>(rng.Uniform(0.01, 1)),
-                       static_cast<int>(rng.Below(3))});
+      boxes.push_back(
+          {Place(place), static_cast<float>(rng.Uniform(0.01, 1)), static_cast<int>(rng.Below(3))});
     }
     // Overlapping ones of one class, as no good detector gives them.
     boxes.push_back({{1, 0, 11, 10}, static_cast<float>(rng.Uniform(0.01, 1)), boxes[0].label});
@@ -197,7 +197,10 @@ TEST(JudgeBoxes, TakesTheFarModelAsTruthWhereThereIsNone) {
   // its class, one by its place; an overlap of one half is enough.
   const Box half{Place(3).x1, 0, Place(3).x2, 5};
   const std::vector<LabelledImage> images = {
-      Image({{Place(0), 0.4F, 0}, {Place(0), 0.6F, 0}, {Place(1), 0.9F, 1}, {Place(2), 0.9F, 0},
+      Image({{Place(0), 0.4F, 0},
+             {Place(0), 0.6F, 0},
+             {Place(1), 0.9F, 1},
+             {Place(2), 0.9F, 0},
              {half, 0.2F, 0}},
             {{Place(0), 0.8F, 0}, {Place(1), 0.7F, 0}, {Place(3), 0.25F, 0}})};
   const BoxTruth truth = JudgeBoxes(images).at(0);
@@ -209,7 +212,10 @@ TEST(JudgeBoxes, TakesTheFarModelAsTruthWhereThereIsNone) {
 TEST(JudgeBoxes, TrustsBoxesAsFarAsAnnotationsBearThemOut) {
   LabelledImage image =
       Image({{Place(0), 0.6F, 0}, {Place(1), 0.5F, 0}, {Place(4), 0.3F, 0}, {Place(6), 0.2F, 0}},
-            {{Place(0), 0.9F, 0}, {Place(2), 0.8F, 0}, {Place(3), 0.7F, 0}, {Place(3), 0.6F, 0},
+            {{Place(0), 0.9F, 0},
+             {Place(2), 0.8F, 0},
+             {Place(3), 0.7F, 0},
+             {Place(3), 0.6F, 0},
              {Place(6), 0.5F, 0}});
   image.truth = {{Place(0), 0}, {Place(1), 0}, {Place(2), 0}, {Place(3), 0}, {Place(6), 0, true}};
   // Of the far boxes that count, three of four find an object (the second on one object is wrong):
@@ -226,8 +232,8 @@ TEST(JudgeBoxes, LetsNoBoxWithoutAScoreTakeAnothersPlace) {
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   const Detections far = {{Place(0), 0.9F, 0}};
   const Detection lost{Place(0), kNan, 0};
-  LabelledImage image = Image({{Place(3), 0.2F, 0}, {Place(2), 0.1F, 0}, lost, {Place(0), 0.15F, 0}},
-                              far);
+  LabelledImage image =
+      Image({{Place(3), 0.2F, 0}, {Place(2), 0.1F, 0}, lost, {Place(0), 0.15F, 0}}, far);
   EXPECT_THAT(JudgeBoxes(std::vector{image}).at(0).near, ElementsAre(0, 0, 0, 0.9F));
   const std::vector<double> gains = AccuracyGains(std::vector{image}, 1, kAsTheyAre);
   EXPECT_TRUE(std::isfinite(gains[0]));
@@ -255,7 +261,8 @@ TEST(ObjectGains, CountBoxesAboveTheThresholdByHowLikelyTheyAreRight) {
 TEST(ParseGainGoal, KnowsTheTwo) {
   EXPECT_EQ(ParseGainGoal("accuracy").value(), GainGoal::kAccuracy);
   EXPECT_EQ(ParseGainGoal("objects").value(), GainGoal::kObjects);
-  EXPECT_EQ(ParseGainGoal("map").error().message, "'map' is no goal; there are accuracy and objects");
+  EXPECT_EQ(ParseGainGoal("map").error().message,
+            "'map' is no goal; there are accuracy and objects");
 }
 
 }  // namespace

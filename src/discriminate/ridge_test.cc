@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "core/rng.h"
@@ -162,7 +164,8 @@ TEST(FitRidge, FallsBackOnThePriorUnderAHugePenalty) {
               ElementsAre(DoubleNear(5, 1e-9), DoubleNear(0, 1e-9), DoubleNear(-2, 1e-9)));
   double left = 0;  // the mean of what the prior leaves
   for (std::size_t i = 0; i < data.size(); ++i) {
-    left += data.weight(i) / Whole(data) * (data.targets[i] - 5 * data.row(i)[0] + 2 * data.row(i)[2]);
+    left +=
+        data.weight(i) / Whole(data) * (data.targets[i] - 5 * data.row(i)[0] + 2 * data.row(i)[2]);
   }
   EXPECT_NEAR(fit.intercept, left, 1e-9);
   EXPECT_THAT(FitRidge(data, 1e12).weights, ::testing::Each(DoubleNear(0, 1e-9)));
@@ -170,10 +173,10 @@ TEST(FitRidge, FallsBackOnThePriorUnderAHugePenalty) {
 
 TEST(FitRidge, StaysFiniteWhereTheDataSayLittle) {
   const RegressionData rows[] = {
-      {.features = 2, .rows = {1, 2}, .targets = {4}},                     // one example
-      {.features = 2, .rows = {0, 0, 0, 0}, .targets = {1, 3}},            // nothing changes
-      {.features = 2, .rows = {1, 1, 2, 2, 3, 3}, .targets = {1, 2, 3}},   // two alike
-      {.features = 3, .rows = {1, 0, 0, 0, 1, 0}, .targets = {2, 2}},      // one target for all
+      {.features = 2, .rows = {1, 2}, .targets = {4}},                    // one example
+      {.features = 2, .rows = {0, 0, 0, 0}, .targets = {1, 3}},           // nothing changes
+      {.features = 2, .rows = {1, 1, 2, 2, 3, 3}, .targets = {1, 2, 3}},  // two alike
+      {.features = 3, .rows = {1, 0, 0, 0, 1, 0}, .targets = {2, 2}},     // one target for all
   };
   for (const RegressionData& data : rows) {
     for (const std::optional<double> penalty : {std::optional<double>(), std::optional(0.0)}) {

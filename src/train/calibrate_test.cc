@@ -149,8 +149,7 @@ TEST(Calibrate, ChoosesAndKeepsTheReasonWithTheFile) {
   ASSERT_TRUE(file.choice.has_value());
   EXPECT_EQ(file.choice->name, file.discriminator.name);
   EXPECT_EQ(file.choice->upload, 0.4);
-  EXPECT_EQ(*file.choice,
-            ChooseDiscriminator(set, kSmall, GainGoal::kObjects, 0.4).value());
+  EXPECT_EQ(*file.choice, ChooseDiscriminator(set, kSmall, GainGoal::kObjects, 0.4).value());
   EXPECT_EQ(ParseDiscriminatorFile(FormatDiscriminatorFile(file)).value(), file);
   // Few images: the rule, with the remark.
   const auto few = Calibrate(MakeSet(10, true), kSmall, kBig, options).value();

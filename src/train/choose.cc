@@ -68,8 +68,9 @@ Expected<Choice> ChooseDiscriminator(const LabelledSet& set, const ModelIdentity
   const double all = std::accumulate(targets.begin(), targets.end(), 0.0);
   if (!(all > kNoGain)) {
     choice.name = "cf";
-    choice.remark = "no discriminator is better than another on these images: the closed form is "
-                    "taken untried";
+    choice.remark =
+        "no discriminator is better than another on these images: the closed form is "
+        "taken untried";
     return choice;
   }
   choice.folds = kFolds;

@@ -59,9 +59,9 @@ Expected<Choice> ChooseDiscriminator(const LabelledSet& set, const ModelIdentity
 /// How many fits a choice among so many images takes.
 std::size_t ChoiceSteps(std::size_t images);
 
-/// What uploading every image would bring, in units of the goal, as what is learned has it: the far
-/// model stands in for the truth, so that it cannot be worse than the near one by much. At most
-/// kNoGain: nothing.
+/// The sum over the images of what is learned: what uploading each would bring. The far model
+/// stands in for the truth there, so that it is rarely worse than the near one. At most kNoGain:
+/// nothing.
 double WholeGain(const LabelledSet& set, GainGoal goal);
 inline constexpr double kNoGain = 1e-9;
 

@@ -35,7 +35,9 @@ LabelledSet DoubtAlone(int count, std::uint64_t seed = 1) {
     for (int place = 0; place < 6; ++place) {
       const auto x = static_cast<float>(30 * place);
       const Box box{x, 0, x + 20, 20};
-      const double right = rng.Chance(unsure) ? rng.Uniform(0.1, 0.9) : rng.Chance(0.5) ? 0.97 : 0.02;
+      const double right = rng.Chance(unsure) ? rng.Uniform(0.1, 0.9)
+                           : rng.Chance(0.5)  ? 0.97
+                                              : 0.02;
       const int label = static_cast<int>(rng.Below(2));
       image.near.push_back({box, static_cast<float>(right), label});
       if (rng.Chance(right)) {
@@ -55,7 +57,8 @@ LabelledSet SizeAlone(int count, std::uint64_t seed = 1) {
     for (std::uint64_t place = 0; place < 4; ++place) {
       const auto x = static_cast<float>(40 * place);
       const auto side = static_cast<float>(small ? rng.Uniform(2, 6) : rng.Uniform(20, 39));
-      image.near.push_back({{x, 0, x + side, side}, static_cast<float>(rng.Uniform(0.2, 0.5)),
+      image.near.push_back({{x, 0, x + side, side},
+                            static_cast<float>(rng.Uniform(0.2, 0.5)),
                             static_cast<int>(rng.Below(2))});
       if (small) {
         image.far.push_back({image.near.back().box, 0.95F, image.near.back().label});
@@ -140,8 +143,7 @@ TEST(ChooseDiscriminator, LeavesTheClosedFormOnlyForAClearLead) {
       ChooseDiscriminator(DoubtAlone(90), kSmall, GainGoal::kAccuracy, 0.25).value();
   ExpectConsistent(doubt);
   EXPECT_GT(doubt.candidates[0].captured, 0.3);  // chance: a quarter
-  const Choice size =
-      ChooseDiscriminator(SizeAlone(90), kSmall, GainGoal::kAccuracy, 0.25).value();
+  const Choice size = ChooseDiscriminator(SizeAlone(90), kSmall, GainGoal::kAccuracy, 0.25).value();
   ExpectConsistent(size);
   EXPECT_THAT(size.name, ::testing::AnyOf("ridge", "mlp"));
   const Candidate& mlp = size.candidates[2];

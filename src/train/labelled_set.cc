@@ -132,8 +132,9 @@ class BoxCheck {
     });
     Note(not_finite_, out, image);
     Note(no_share_,
-         static_cast<std::size_t>(std::count_if(
-             boxes.begin(), boxes.end(), [](const Detection& d) { return d.score < 0 || d.score > 1; })),
+         static_cast<std::size_t>(
+             std::count_if(boxes.begin(), boxes.end(),
+                           [](const Detection& d) { return d.score < 0 || d.score > 1; })),
          image);
   }
   void Remark(const std::string& role, std::vector<std::string>& remarks) const {

@@ -109,8 +109,8 @@ class Pair {
     for (const LabelledImage& image : set_.images) {
       gains.push_back(judge->Judge(image.evidence(), false).score);
     }
-    const auto end_to_end = MapOf(
-        ComposeCascade(near_boxes_, far_boxes_, UploadTop(gains, ratio), fusion));
+    const auto end_to_end =
+        MapOf(ComposeCascade(near_boxes_, far_boxes_, UploadTop(gains, ratio), fusion));
     return (end_to_end - small_) / (big_ - small_);
   }
 
@@ -201,9 +201,8 @@ TEST_F(Voc07Assets, FusingIsBetterThanTheFarAnswerAloneOnImagesThatItWasNotFitte
     EXPECT_GT(pair.FusionGain(unlabelled.weights), kNoise);
     std::cout << near << " -> " << far << ": fitted on one half " << fitted.weights.agree << "/"
               << fitted.weights.keep << ", promised " << fitted.gain << " +- "
-              << fitted.standard_error << ", on the other half "
-              << pair.FusionGain(fitted.weights) << ", the usual weights "
-              << pair.FusionGain(unlabelled.weights) << "\n";
+              << fitted.standard_error << ", on the other half " << pair.FusionGain(fitted.weights)
+              << ", the usual weights " << pair.FusionGain(unlabelled.weights) << "\n";
     for (const double ratio : {0.2, 0.5}) {
       const double alone = pair.Recovered({.name = "smallbig"}, ratio);
       const double fused = pair.Recovered({.name = "smallbig"}, ratio, fitted.weights);
