@@ -309,12 +309,17 @@ Expected<void> PaperPair::TakeRun(PaperColumn way, const Trace& trace) {
   std::optional<WallTime> last;
   for (const std::size_t f : set->position[0]) {
     const FrameRecord& frame = trace.frames[f];
+    if (frame.status == FrameStatus::kUnreadable) {
+      continue;  // never taken: it has no time
+    }
     const WallTime end =
         frame.captured_at + std::chrono::duration_cast<std::chrono::milliseconds>(frame.total);
     first = std::min(first.value_or(frame.captured_at), frame.captured_at);
     last = std::max(last.value_or(end), end);
   }
-  answer.seconds = static_cast<double>((*last - *first).count()) / 1000;
+  if (first && last) {
+    answer.seconds = static_cast<double>((*last - *first).count()) / 1000;
+  }
   if (costs.degraded + costs.unreadable + costs.failed > 0) {
     remarks_.push_back("of the run's " + std::to_string(images_.size()) + " images " +
                        std::to_string(costs.degraded) +

@@ -316,7 +316,7 @@ Trace RunOf(const World& world, bool uploads) {
   for (std::size_t i = 0; i < world.far.frames.size(); ++i) {
     const RecordedFrame& far = world.far.frames[i];
     FrameRecord frame{.frame = FrameId{i}, .name = far.name, .size = far.size};
-    frame.captured_at = WallTime(milliseconds(1000 * i));
+    frame.captured_at = WallTime(std::chrono::hours(480'000) + milliseconds(1000 * i));
     frame.total = milliseconds(250);
     frame.detections = uploads ? far.detections : world.near.frames[i].detections;
     if (uploads) {
@@ -345,6 +345,24 @@ TEST(PaperPair, TakesTableElevenFromRuns) {
   // From the first picture at 0 s to the last result at 9.25 s.
   EXPECT_THAT(cloud.seconds, Optional(DoubleNear(9.25, 1e-9)));
   EXPECT_EQ(pair->RealWorld(PaperColumn::kEdgeOnly), pair->small());
+
+  // A picture that could not be read was never taken: it has no time of its own.
+  Trace broken = RunOf(world, true);
+  FrameRecord& unreadable = broken.frames[0];
+  unreadable = {.frame = FrameId{0},
+                .name = unreadable.name,
+                .status = FrameStatus::kUnreadable,
+                .reason = "no JPEG"};
+  ASSERT_TRUE(pair->TakeRun(PaperColumn::kCloudOnly, broken));
+  EXPECT_THAT(pair->RealWorld(PaperColumn::kCloudOnly).seconds, Optional(DoubleNear(8.25, 1e-9)));
+  EXPECT_THAT(pair->remarks().back(), HasSubstr("1 have no answer"));
+
+  // None of its pictures could be read: nothing was timed.
+  for (FrameRecord& frame : broken.frames) {
+    frame = {.frame = frame.frame, .name = frame.name, .status = FrameStatus::kUnreadable};
+  }
+  ASSERT_TRUE(pair->TakeRun(PaperColumn::kCloudOnly, broken));
+  EXPECT_EQ(pair->RealWorld(PaperColumn::kCloudOnly).seconds, std::nullopt);
 
   Trace cut = RunOf(world, true);
   cut.frames.pop_back();

@@ -119,6 +119,39 @@ class Scripted final : public UploadPolicy {
   Calls* calls_;
 };
 
+/// Uploads and audits by chance, and keeps account of each upload, known by its bytes.
+class Ledger final : public UploadPolicy {
+ public:
+  struct Account {
+    int charged = 0, withdrawn = 0, observed = 0;
+    UploadChoice choice;
+  };
+  using Accounts = std::map<std::int64_t, Account>;
+  Ledger(std::uint64_t seed, Accounts* accounts) : rng_(seed), accounts_(accounts) {}
+  std::string name() const override { return "ledger"; }
+  std::string version() const override { return "1"; }
+  UploadChoice Choose(const Gain&, const UploadCost& cost, TimePoint) override {
+    UploadChoice choice{.probability = 0.1 + 0.8 * rng_.Uniform(), .audit_probability = 0.05};
+    choice.upload = rng_.Chance(choice.probability);
+    choice.audit = choice.upload && rng_.Chance(0.4);
+    Account& account = (*accounts_)[cost.bytes];
+    account.charged += choice.upload ? 1 : 0;
+    account.choice = choice;
+    return choice;
+  }
+  void Add(const UploadCost& cost, TimePoint) override { ++(*accounts_)[cost.bytes].charged; }
+  void Withdraw(const UploadCost& cost, TimePoint) override {
+    ++(*accounts_)[cost.bytes].withdrawn;
+  }
+  void Observe(const UploadCost& cost, const UploadCost&, TimePoint) override {
+    ++(*accounts_)[cost.bytes].observed;
+  }
+
+ private:
+  Rng rng_;
+  Accounts* accounts_;
+};
+
 Detections Boxes(int count, float score = 0.9F) {
   Detections boxes;
   for (int i = 0; i < count; ++i) {
@@ -155,14 +188,14 @@ class World {
       }
     }
   }
-  void Arrive(std::uint64_t frame) {
+  void Arrive(std::uint64_t frame, std::int64_t upload_bytes = 1000) {
     Step(FrameArrived{.now = now,
                       .frame = FrameId{frame},
                       .source = "test",
                       .name = std::to_string(frame),
                       .size = kImage,
                       .captured = now,
-                      .upload_bytes = 1000});
+                      .upload_bytes = upload_bytes});
   }
   void NearFinds(std::uint64_t frame, int count) {
     Step(ReplyArrived{now, FrameId{frame},
@@ -772,6 +805,102 @@ TEST(SmallBig, EveryFrameEndsExactlyOnceAndInOrderWhateverTheFarSideDoes) {
       ASSERT_EQ(world.emitted[i].frame, FrameId{i}) << "seed " << seed;
     }
     EXPECT_EQ(world.planner.frames_in_flight(), 0U);
+  }
+}
+
+TEST(SmallBig, EveryUploadIsChargedOnceAndSettledOnceWhateverBothModelsDo) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    Rng rng(seed);
+    Ledger::Accounts accounts;
+    std::unique_ptr<Discriminator> judge = std::make_unique<CountDiscriminator>();
+    if (seed % 2 == 1) {
+      judge = std::make_unique<SendsAll>();  // judged before the near model has looked
+    }
+    World world({.deadline = milliseconds(50),
+                 .max_uploads = 2,
+                 .max_audits = 1,
+                 .first_backoff = milliseconds(10),
+                 .last_backoff = milliseconds(80),
+                 .fusion = {.agree = seed % 3 == 2 ? 0.3 : 0.0}},
+                std::move(judge), std::make_unique<Ledger>(seed, &accounts));
+    constexpr std::uint64_t kFrames = 60;
+    std::uint64_t arrived = 0;
+    std::map<FrameId, bool> near_answered;
+    std::map<FrameId, bool> far_answered;
+    const auto next = [&](const auto& asked, std::map<FrameId, bool>& answered) {
+      std::vector<std::uint64_t> open;
+      for (const auto& [frame, request] : asked) {
+        if (!answered[frame]) {
+          open.push_back(ToNumber(frame));
+        }
+      }
+      std::optional<std::uint64_t> frame;
+      if (!open.empty()) {
+        frame = open[static_cast<std::size_t>(rng.Below(open.size()))];
+        answered[FrameId{*frame}] = true;
+      }
+      return frame;
+    };
+    std::map<FrameId, bool> far_ok;
+    const auto far_answers = [&] {
+      if (const auto frame = next(world.sends, far_answered)) {
+        far_ok[FrameId{*frame}] = rng.Chance(0.7);
+        far_ok[FrameId{*frame}] ? world.FarFinds(*frame, 1) : world.FarFails(*frame);
+        if (rng.Chance(0.1)) {
+          world.FarFinds(*frame, 2);  // twice
+        }
+        return true;
+      }
+      return false;
+    };
+    for (int step = 0; world.emitted.size() < kFrames; ++step) {
+      ASSERT_LT(step, 10000) << "seed " << seed << ": it hangs";
+      world.now += milliseconds(rng.Below(20));
+      switch (rng.Below(5)) {
+        case 0:
+          if (arrived < kFrames) {
+            world.Arrive(arrived, static_cast<std::int64_t>(1000 + arrived));
+            ++arrived;
+          }
+          break;
+        case 1:
+        case 2:
+          if (const auto frame = next(world.infers, near_answered)) {
+            rng.Chance(0.8) ? world.NearFinds(*frame, static_cast<int>(rng.Below(4)))
+                            : world.NearFails(*frame);
+          }
+          break;
+        case 3:
+          far_answers();
+          break;
+        default:
+          world.Step(TimerFired{world.now});
+      }
+    }
+    while (far_answers()) {
+    }
+    ASSERT_EQ(world.emitted.size(), kFrames);
+    EXPECT_EQ(world.planner.frames_in_flight(), 0U);
+    for (std::uint64_t i = 0; i < kFrames; ++i) {
+      const std::string where = "seed " + std::to_string(seed) + ", frame " + std::to_string(i);
+      const FrameRecord& record = world.emitted[i];
+      ASSERT_EQ(record.frame, FrameId{i}) << where;
+      ASSERT_EQ(record.verdicts.size(), 1U) << where;
+      const Verdict& verdict = record.verdicts[0];
+      const Ledger::Account& account = accounts[static_cast<std::int64_t>(1000 + i)];
+      const bool sent = world.Sent(i);
+      ASSERT_LE(account.charged, 1) << where;
+      ASSERT_EQ(account.withdrawn, account.charged - (sent ? 1 : 0)) << where;
+      ASSERT_EQ(account.observed, sent && far_ok[FrameId{i}] ? 1 : 0) << where;
+      ASSERT_EQ(verdict.uploaded, sent) << where;
+      if (verdict.reason == "the near model failed") {
+        ASSERT_EQ(verdict.upload_probability, 1) << where;
+        ASSERT_FALSE(verdict.audit) << where;
+      } else {
+        ASSERT_EQ(verdict.upload_probability, account.choice.probability) << where;
+        ASSERT_EQ(verdict.audit, account.choice.audit) << where;
+      }
+    }
   }
 }
 
