@@ -37,6 +37,15 @@ def example_of(verb, folder):
     return commands
 
 
+def check_configuration(folder, source):
+    """The example of a configuration says that all keys of run stand in it."""
+    flags = re.findall(r"^  (?:-\w,)?--([a-z-]+)", run("build/nearfar run --help", folder).stdout, re.MULTILINE)
+    with open(f"{source}/examples/small-big.yaml", encoding="utf-8") as file:
+        keys = re.findall(r"^(?:# )?([a-z-]+):", file.read(), re.MULTILINE)
+    assert set(keys) == set(flags) - {"help", "config", "check"}, set(keys) ^ set(flags)
+    assert len(keys) == len(set(keys)), keys
+
+
 def main():
     program, source = map(os.path.abspath, sys.argv[1:3])
     with tempfile.TemporaryDirectory() as root:
@@ -44,6 +53,7 @@ def main():
         overview = run("build/nearfar --help", f"{root}/at").stdout
         verbs = re.findall(r"^  (\w+) {2,}\S", overview.partition("Subcommands:")[2], re.MULTILINE)
         assert len(verbs) == 11, overview
+        check_configuration(f"{root}/at", source)
 
         (node,) = example_of("node", f"{root}/at")
         served = subprocess.Popen(shlex.split(node.replace("8001", "0")), cwd=f"{root}/at",
