@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/ranking.h"
 #include "core/rng.h"
 #include "eval/comparison.h"
 #include "eval/sweep.h"
@@ -123,7 +124,7 @@ void SweepTenOrders(benchmark::State& state) {
   for (int o = 0; o < 10; ++o) {
     std::vector<double> worth(images);
     std::generate(worth.begin(), worth.end(), [&] { return rng.Uniform(); });
-    orders.push_back({std::to_string(o), OrderByWorth(worth)});
+    orders.push_back({std::to_string(o), ByFallingValue(worth)});
   }
   const SweepOptions options{.ratios = DefaultRatios(),
                              .comparison = {.bootstrap = {.draws = 200}},

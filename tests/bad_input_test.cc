@@ -148,7 +148,7 @@ TEST_F(BadInput, CalibrateTakesThePartOfARecordingThatTheImageSetNames) {
                                       "--truth", At("street"), "--image-set", "a"});
   EXPECT_EQ(part.status, 0) << part.err;
   EXPECT_THAT(part.out, HasSubstr("images 6"));
-  EXPECT_THAT(part.err, HasSubstr("4 recorded images are not in the image set"));
+  EXPECT_THAT(part.err, HasSubstr("4 recorded images without truth left out"));
 }
 
 }  // namespace

@@ -174,6 +174,18 @@ TEST_F(PaperProgram, RunsModelsOverThePicturesOnceAndGoesOnWithTheirRecordings) 
   EXPECT_THAT(blind.err, HasSubstr("there is no picture of 12 images"));
 }
 
+TEST_F(PaperProgram, KeepsTheRecordingsOfModelsApartWhoseFilesHaveOneName) {
+  const ProgramResult scene =
+      RunProgram({NEARFAR_BINARY, "scene", "--out", folder_ / "street", "--split", "val=4"});
+  ASSERT_EQ(scene.status, 0) << scene.err;
+  const ProgramResult result =
+      SmallBig({"--dataset", "07", "--near", NEARFAR_SOURCE_DIR "/models/scene_near/1/model.onnx",
+                "--far", NEARFAR_SOURCE_DIR "/models/scene_far/1/model.onnx", "--far-set",
+                "input.size=320x256", "--truth", folder_ / "street", "--cache", folder_ / "cache",
+                "--table", "III"});
+  EXPECT_EQ(result.status, 0) << result.err;
+}
+
 TEST_F(PaperProgram, SaysWhatIsWrongInOneLine) {
   const std::string other = folder_ / "other.rec";
   Recording strangers{.model = {.name = "x"}, .classes = {{"person"}}};

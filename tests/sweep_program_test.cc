@@ -449,6 +449,7 @@ TEST_F(SweepProgram, RefusesFlagsThatDoNotGoTogether) {
     const char* why;
   } cases[] = {{{"--discriminator", "unicorn"}, "knows no discriminator 'unicorn'"},
                {{"--discriminator", folder_ / "disc.json"}, "That is a file"},
+               {{"--discriminator", "online"}, "learns from the answers of a stream"},
                {{"--ratios", "0.2,1.5"}, "upload ratio is 1.5"},
                {{"--folds", "1"}, "folds are 1"},
                {{"--score", "1"}, "score threshold of a found object is 1"},

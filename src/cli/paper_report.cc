@@ -75,15 +75,7 @@ constexpr const char* kLegend =
 std::string Csv(const Row& row) {
   std::string line;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    std::string field = row[i];
-    if (field.find_first_of(",\"\n") != std::string::npos) {
-      std::string quoted = "\"";
-      for (const char c : field) {
-        quoted += c == '"' ? "\"\"" : std::string(1, c);
-      }
-      field = quoted + "\"";
-    }
-    line += (i > 0 ? "," : "") + field;
+    line += (i > 0 ? "," : "") + CsvField(row[i]);
   }
   return line + "\n";
 }

@@ -59,6 +59,23 @@ std::string ShortTime(double total_seconds) {
 
 void Say(std::string_view text) { std::cerr << "nearfar: " << text << std::endl; }
 
+void SayAll(std::string_view what, const std::vector<std::string>& remarks) {
+  for (const std::string& remark : remarks) {
+    Say(what.empty() ? remark : std::string(what) + ": " + remark);
+  }
+}
+
+std::string CsvField(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) {
+    return text;
+  }
+  std::string quoted = "\"";
+  for (const char c : text) {
+    quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  }
+  return quoted + "\"";
+}
+
 int Stop(const Error& error) {
   Say(error.message);
   switch (error.code) {

@@ -14,6 +14,8 @@ namespace nearfar::cli {
 
 /// Says one line on stderr: "nearfar: TEXT".
 void Say(std::string_view text);
+/// Says each of them, with what they are about before it where that is not empty.
+void SayAll(std::string_view what, const std::vector<std::string>& remarks);
 
 /// Says why the verb stops and gives the exit status that fits the error.
 int Stop(const Error& error);
@@ -51,5 +53,8 @@ class Progress {
 /// A table in plain text: columns padded, numbers to the right, two spaces between columns.
 std::string FormatTable(const std::vector<std::string>& header,
                         const std::vector<std::vector<std::string>>& rows);
+
+/// A text as one field of CSV (RFC 4180): in quotes where it has to be.
+std::string CsvField(const std::string& text);
 
 }  // namespace nearfar::cli

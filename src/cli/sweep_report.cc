@@ -8,6 +8,7 @@
 
 #include "cli/report.h"
 #include "core/phrase.h"
+#include "core/ranking.h"
 
 namespace nearfar::cli {
 namespace {
@@ -82,7 +83,7 @@ std::vector<std::size_t> ByHeight(const SweptPair& pair, Figure SweepPoint::*fig
   for (const SweepCurve& curve : pair.result.curves) {
     heights.push_back((curve.points[at].*figure).value.value_or(-1));
   }
-  return OrderByWorth(heights);
+  return ByFallingValue(heights);
 }
 
 ChartPoint PointOf(double ratio, const Figure& figure) {
@@ -212,17 +213,6 @@ NamedChart AreaThresholdChart(const SweptPair& pair) {
 
 // ---- CSV
 
-std::string CsvText(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) {
-    return text;
-  }
-  std::string quoted = "\"";
-  for (const char c : text) {
-    quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  }
-  return quoted + "\"";
-}
-
 std::string CsvNumber(const std::optional<double>& number) {
   return number ? Fixed(*number, 6) : "";
 }
@@ -281,7 +271,7 @@ std::string FormatSweep(const SweptPair& pair) {
       recovered.push_back(curve.points[r].recovered.value.value_or(
           curve.points[r].voc07.value.value_or(-HUGE_VAL)));
     }
-    for (const std::size_t c : OrderByWorth(recovered)) {
+    for (const std::size_t c : ByFallingValue(recovered)) {
       const SweepPoint& point = result.curves[c].points[r];
       rows.push_back({result.curves[c].name, WithInterval(point.recovered),
                       TimesText(point.times_reference), OrDash(point.voc07.value),
@@ -307,14 +297,14 @@ std::string FormatSweepCsv(const std::vector<SweptPair>& pairs) {
       "counted_of_far,recovered,recovered_low,recovered_high,times_smallbig,times_smallbig_low,"
       "times_smallbig_high,kept_map_voc07,kept_map_voc07_low,kept_map_voc07_high,note\n";
   for (const SweptPair& pair : pairs) {
-    const std::string start = CsvText(pair.label) + "," + CsvText(pair.near) + "," +
-                              CsvText(pair.far) + "," + (pair.has_truth ? "annotations" : "far") +
+    const std::string start = CsvField(pair.label) + "," + CsvField(pair.near) + "," +
+                              CsvField(pair.far) + "," + (pair.has_truth ? "annotations" : "far") +
                               "," + (pair.fitted_to_truth ? "annotations" : "far") + "," +
                               std::to_string(pair.images) + "," + std::to_string(pair.folds) + "," +
                               std::to_string(pair.seed) + "," +
                               std::to_string(pair.options.comparison.bootstrap.draws) + ",";
     const auto add = [&](const std::string& name, const SweepPoint& point) {
-      text += start + CsvText(name) + "," + Fixed(point.ratio, 4) + "," +
+      text += start + CsvField(name) + "," + Fixed(point.ratio, 4) + "," +
               std::to_string(point.uploaded) + "," + CsvFigure(point.voc07) + "," +
               CsvNumber(point.area) + "," + CsvNumber(point.ap50) + "," + CsvNumber(point.ap50_95) +
               "," + std::to_string(point.objects.found) + "," +
@@ -331,7 +321,7 @@ std::string FormatSweepCsv(const std::vector<SweptPair>& pairs) {
       }
     }
     for (const auto& [name, why] : pair.left_out) {
-      text += start + CsvText(name) + std::string(25, ',') + CsvText("left out: " + why) + "\n";
+      text += start + CsvField(name) + std::string(25, ',') + CsvField("left out: " + why) + "\n";
     }
   }
   return text;

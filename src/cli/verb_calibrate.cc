@@ -3,16 +3,15 @@
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/flag_values.h"
+#include "cli/open_recording.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/phrase.h"
-#include "data/imports.h"
 #include "data/read_truth.h"
 #include "eval/average_precision.h"
 #include "eval/fusion_fit.h"
@@ -219,20 +218,6 @@ void Warn(const DiscriminatorFile& file, const LabelledSet& set) {
   }
 }
 
-/// Leaves out the frames of other parts of the set than the truth's.
-void KeepOnly(const Truth& part, Recording& recording) {
-  std::set<std::string_view> names;
-  for (const TruthImage& image : part.images) {
-    names.insert(image.name);
-  }
-  const std::size_t others = std::erase_if(
-      recording.frames, [&](const RecordedFrame& frame) { return !names.contains(frame.name); });
-  if (others > 0) {
-    Say(recording.model.name + ": " + std::to_string(others) +
-        " recorded images are not in the image set, left out");
-  }
-}
-
 int Calibrate(const Flags& flags) {
   if (flags.discriminator == "help") {
     std::cout << DiscriminatorHelp() << std::endl;
@@ -267,11 +252,11 @@ int Calibrate(const Flags& flags) {
     return Stop(synonyms.error());
   }
   const std::string& images = flags.images.empty() ? flags.truth : flags.images;
-  Expected<Recording> near = OpenRecording(flags.near, images, *synonyms);
+  Expected<Recording> near = OpenAndSay(flags.near, images, *synonyms);
   if (!near) {
     return Stop(near.error());
   }
-  Expected<Recording> far = OpenRecording(flags.far, images, *synonyms);
+  Expected<Recording> far = OpenAndSay(flags.far, images, *synonyms);
   if (!far) {
     return Stop(far.error());
   }
@@ -283,19 +268,16 @@ int Calibrate(const Flags& flags) {
     }
     truth = *std::move(read);
   }
-  for (const auto* remarks : {&near->remarks, &far->remarks}) {
-    for (const std::string& remark : *remarks) {
-      Say(remark);
-    }
-  }
   if (truth) {
-    for (const std::string& remark : truth->remarks) {
-      Say(remark);
-    }
+    SayAll(flags.truth, truth->remarks);
   }
   if (truth && !flags.image_set.empty()) {
-    KeepOnly(*truth, *near);
-    KeepOnly(*truth, *far);
+    for (const auto& [path, recording] :
+         {std::pair(&flags.near, &*near), std::pair(&flags.far, &*far)}) {
+      if (const auto kept = KeepNamed(*truth, *path, *recording); !kept) {
+        return Stop(kept.error());
+      }
+    }
   }
   const Expected<LabelledSet> set =
       JoinRecordings(*near, *far, truth ? &*truth : nullptr, *synonyms,
@@ -303,9 +285,7 @@ int Calibrate(const Flags& flags) {
   if (!set) {
     return Stop(set.error());
   }
-  for (const std::string& remark : set->remarks) {
-    Say(remark);
-  }
+  SayAll("", set->remarks);
   Expected<DiscriminatorFile> file =
       Fit(*set, *near, *far, {.discriminator = spec, .upload = flags.upload, .goal = *goal});
   if (!file) {

@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "cli/flag_values.h"
+#include "cli/open_recording.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
 #include "core/phrase.h"
-#include "data/imports.h"
 #include "data/read_truth.h"
 #include "data/text.h"
 #include "discriminate/factory.h"
@@ -72,23 +72,8 @@ struct Evaluation {
   std::vector<std::string> notes;     // what stands behind the figures
 };
 
-void SayAll(const std::string& what, const std::vector<std::string>& remarks) {
-  for (const std::string& remark : remarks) {
-    Say(what.empty() ? remark : what + ": " + remark);
-  }
-}
-
-Expected<Recording> Open(const std::string& path, const EvalFlags& flags,
-                         const Synonyms& synonyms) {
-  Expected<Recording> recording =
-      OpenRecording(path, flags.images.empty() ? flags.truth : flags.images, synonyms);
-  if (recording) {
-    SayAll(path, recording->remarks);
-  }
-  return recording;
-}
-
 Expected<Inputs> ReadInputs(const EvalFlags& flags) {
+  const std::string& images = flags.images.empty() ? flags.truth : flags.images;
   Inputs inputs;
   Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
   if (!synonyms) {
@@ -103,7 +88,7 @@ Expected<Inputs> ReadInputs(const EvalFlags& flags) {
   inputs.truth = std::move(*truth);
   SayAll(flags.truth, inputs.truth.remarks);
   for (const std::string& path : flags.recordings) {
-    Expected<Recording> recording = Open(path, flags, inputs.synonyms);
+    Expected<Recording> recording = OpenAndSay(path, images, inputs.synonyms);
     if (!recording) {
       return tl::unexpected(recording.error());
     }
@@ -113,7 +98,7 @@ Expected<Inputs> ReadInputs(const EvalFlags& flags) {
       {&flags.near, &inputs.near}, {&flags.far, &inputs.far}};
   for (const auto& [path, into] : pair) {
     if (!path->empty()) {
-      Expected<Recording> recording = Open(*path, flags, inputs.synonyms);
+      Expected<Recording> recording = OpenAndSay(*path, images, inputs.synonyms);
       if (!recording) {
         return tl::unexpected(recording.error());
       }
@@ -235,7 +220,7 @@ Contender Replayed(const Inputs& inputs, const AlignedSet& set, const Places& pl
                               set.position[*places.far], uploaded);
   contender.bytes_up = costs.bytes_up;
   contender.latencies = std::move(costs.latencies);
-  contender.uploaded = std::move(uploaded);
+  contender.uploaded = uploaded;
   return contender;
 }
 

@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "cli/flag_values.h"
+#include "cli/open_recording.h"
 #include "cli/paper_report.h"
 #include "cli/record_pictures.h"
 #include "cli/report.h"
 #include "cli/settings.h"
 #include "cli/verb.h"
 #include "core/rng.h"
-#include "data/imports.h"
 #include "data/paper_datasets.h"
 #include "data/read_truth.h"
 #include "data/text.h"
@@ -101,12 +101,6 @@ struct SmallBigFlags {
   bool markdown = false;
 };
 
-void SayAll(const std::string& what, const std::vector<std::string>& remarks) {
-  for (const std::string& remark : remarks) {
-    Say(what + ": " + remark);
-  }
-}
-
 /// "pairs.yaml:3: MESSAGE".
 Error At(const PairSettings& pair, Error error) {
   if (!pair.where.empty()) {
@@ -133,11 +127,13 @@ bool IsModel(const std::string& path) {
          std::filesystem::exists(file / "1" / "model.onnx", ignored);
 }
 
-/// A name for the recording of a model over these pictures: another choice of pictures or settings
-/// has another.
+/// A name for the recording of a model over these pictures: another model, choice of pictures or
+/// settings has another.
 std::string CacheName(const std::string& model, const std::map<std::string, std::string>& settings,
                       const PairSettings& pair, std::uint64_t seed) {
-  std::string key = pair.truth + "\n" + pair.image_set + "\n" + std::to_string(pair.pictures) +
+  std::error_code ignored;
+  std::string key = std::filesystem::weakly_canonical(model, ignored).string() + "\n" +
+                    pair.truth + "\n" + pair.image_set + "\n" + std::to_string(pair.pictures) +
                     "\n" + (pair.pictures > 0 ? std::to_string(seed) : "");
   for (const auto& [name, value] : settings) {
     key += "\n" + name + "=" + value;
@@ -204,9 +200,10 @@ Expected<Recording> Open(const std::string& path,
                          const std::map<std::string, std::string>& settings, const Truth& truth,
                          const PairSettings& pair, const SmallBigFlags& flags,
                          const Synonyms& synonyms) {
-  Expected<Recording> recording =
-      IsModel(path) ? Record(path, settings, truth, pair, flags, synonyms)
-                    : OpenRecording(path, pair.images.empty() ? pair.truth : pair.images, synonyms);
+  if (!IsModel(path)) {
+    return OpenAndSay(path, pair.images.empty() ? pair.truth : pair.images, synonyms);
+  }
+  Expected<Recording> recording = Record(path, settings, truth, pair, flags, synonyms);
   if (recording) {
     SayAll(path, recording->remarks);
   }

@@ -18,14 +18,16 @@
 
 #include "adapters/plot/chart.h"
 #include "cli/flag_values.h"
+#include "cli/open_recording.h"
 #include "cli/report.h"
 #include "cli/sweep_report.h"
 #include "cli/verb.h"
-#include "data/imports.h"
+#include "core/ranking.h"
 #include "data/read_truth.h"
 #include "discriminate/fusion.h"
 #include "eval/alignment.h"
 #include "eval/sweep.h"
+#include "train/choose.h"
 #include "train/out_of_fold.h"
 
 namespace nearfar::cli {
@@ -81,12 +83,6 @@ Expected<PairFiles> ParsePair(const std::string& text, const std::string& truth)
                    parts.size() == 3 ? parts[2] : truth};
 }
 
-void SayAll(const std::string& what, const std::vector<std::string>& remarks) {
-  for (const std::string& remark : remarks) {
-    Say(what.empty() ? remark : what + ": " + remark);
-  }
-}
-
 /// Leaves out boxes that no rule can rank, and says how many.
 void DropBroken(const std::string& path, Recording& recording) {
   std::size_t broken = 0;
@@ -104,9 +100,8 @@ void DropBroken(const std::string& path, Recording& recording) {
 
 Expected<Recording> Open(const std::string& path, const std::string& images,
                          const Synonyms& synonyms) {
-  Expected<Recording> recording = OpenRecording(path, images, synonyms);
+  Expected<Recording> recording = OpenAndSay(path, images, synonyms);
   if (recording) {
-    SayAll(path, recording->remarks);
     DropBroken(path, *recording);
     const bool empty =
         std::all_of(recording->frames.begin(), recording->frames.end(),
@@ -118,39 +113,25 @@ Expected<Recording> Open(const std::string& path, const std::string& images,
   return recording;
 }
 
-/// Leaves out the images that the truth does not name.
-Expected<void> KeepNamed(const Truth& truth, const std::string& path, Recording& recording) {
-  std::unordered_set<std::string_view> names;
-  for (const TruthImage& image : truth.images) {
-    names.insert(image.name);
+/// The boxes above the prediction threshold as objects.
+std::vector<TruthObject> ObjectsOf(const Detections& detections) {
+  std::vector<TruthObject> objects;
+  for (const Detection& detection : detections) {
+    if (detection.score > kPredictionThreshold) {
+      objects.push_back({.box = detection.box, .label = detection.label});
+    }
   }
-  const std::size_t before = recording.frames.size();
-  const std::size_t others = std::erase_if(
-      recording.frames, [&](const RecordedFrame& frame) { return !names.contains(frame.name); });
-  if (before > 0 && others == before) {
-    return Fail(ErrorCode::kInvalidInput,
-                path +
-                    " and the truth have no image in common; images are joined by file name "
-                    "without folder and extension");
-  }
-  if (others > 0) {
-    Say(path + ": " + std::to_string(others) + " recorded images without truth left out");
-  }
-  return {};
+  return objects;
 }
 
-/// The far model's boxes above the prediction threshold as objects.
+/// The far model's boxes in the place of annotations.
 Truth PseudoTruth(const Recording& far) {
   Truth truth{.classes = far.classes};
   for (const RecordedFrame& frame : far.frames) {
     TruthImage& image = truth.images.emplace_back();
     image.name = frame.name;
     image.size = frame.size;
-    for (const Detection& detection : frame.detections) {
-      if (detection.score > kPredictionThreshold) {
-        image.objects.push_back({.box = detection.box, .label = detection.label});
-      }
-    }
+    image.objects = ObjectsOf(frame.detections);
   }
   return truth;
 }
@@ -292,10 +273,7 @@ std::vector<std::string> NamesToSweep(const SweepFlags& flags, bool has_truth) {
 
 /// What is fitted under a name of the sweep: the paper's rule keeps its count and area threshold.
 DiscriminatorSpec SpecFor(const std::string& name) {
-  if (name == kReference) {
-    return {.name = name, .parameters = {{"count_threshold", 2}, {"area_threshold", 0.31}}};
-  }
-  return {.name = name == kRefitted ? kReference : name};
+  return name == kRefitted ? DiscriminatorSpec{.name = kReference} : CandidateSpec(name);
 }
 
 /// What a discriminator needs of the pixels and some recorded images lack, or empty.
@@ -349,12 +327,7 @@ Expected<std::vector<UploadOrder>> OrdersOf(const SweepFlags& flags, const Mater
       const LabelSpace& classes = material.aligned.classes;
       std::vector<TruthImage> pseudo = material.aligned.images;
       for (std::size_t i = 0; i < pseudo.size(); ++i) {
-        pseudo[i].objects.clear();
-        for (const Detection& detection : material.aligned.detections[1][i]) {
-          if (detection.score > kPredictionThreshold) {
-            pseudo[i].objects.push_back({.box = detection.box, .label = detection.label});
-          }
-        }
+        pseudo[i].objects = ObjectsOf(material.aligned.detections[1][i]);
       }
       worth = UploadDerivatives(MergeMatches(
           MatchVoc(pseudo, material.aligned.detections[0], classes.size(), flags.comparison.iou),
@@ -385,7 +358,7 @@ Expected<std::vector<UploadOrder>> OrdersOf(const SweepFlags& flags, const Mater
     if (row_name == kReference) {
       pair.options.reference = orders.size();
     }
-    orders.push_back({row_name, OrderByWorth(worth), fused});
+    orders.push_back({row_name, ByFallingValue(worth), fused});
     known_worth[unfused] = std::move(worth);
   }
   if (orders.empty()) {
@@ -549,6 +522,10 @@ std::string Misuse(const SweepFlags& flags) {
                   ? ". That is a file, fitted to images that may be these: give the name of what "
                     "is in it, to have it fitted anew for each fold"
                   : "");
+    }
+    if (asked.name == "online") {
+      return "sweep: online learns from the answers of a stream, and there is none here; replay it "
+             "with `nearfar eval --budget SHARE --discriminator online`";
     }
     if (asked.goal == GainGoal::kObjects && (special || !IsLearned(asked.name))) {
       return "sweep: " + row + ": " + asked.name + " learns nothing, so it has no " +

@@ -7,25 +7,12 @@
 #include <string>
 #include <utility>
 
+#include "core/ranking.h"
+
 namespace nearfar {
 namespace {
 
 constexpr float kSameObject = 0.5F;  // IoU above which two boxes of one class show one object
-
-/// Places of the boxes that have a score, best first, ties in input order.
-std::vector<std::size_t> ByFallingScore(const Detections& detections) {
-  std::vector<std::size_t> order;
-  order.reserve(detections.size());
-  for (std::size_t i = 0; i < detections.size(); ++i) {
-    if (!std::isnan(detections[i].score)) {
-      order.push_back(i);
-    }
-  }
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return detections[a].score > detections[b].score;
-  });
-  return order;
-}
 
 }  // namespace
 

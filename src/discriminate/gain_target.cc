@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/percentile.h"
+#include "core/ranking.h"
 #include "discriminate/gain_features.h"
 
 namespace nearfar {
@@ -14,24 +15,11 @@ namespace {
 constexpr double kIgnored = -1;
 constexpr double kPoolWeight = 20;  // boxes behind each knot of a curve
 
-/// Boxes by falling score, ties in input order; those whose score is not a number are left out.
-std::vector<std::size_t> ByScore(const Detections& boxes) {
-  std::vector<std::size_t> order;
-  for (std::size_t b = 0; b < boxes.size(); ++b) {
-    if (!std::isnan(boxes[b].score)) {
-      order.push_back(b);
-    }
-  }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return boxes[a].score > boxes[b].score; });
-  return order;
-}
-
 std::vector<double> JudgeByTruth(const Detections& boxes, const std::vector<TrueObject>& truth,
                                  double iou) {
   std::vector<double> right(boxes.size(), 0);
   std::vector<bool> found(truth.size(), false);
-  for (const std::size_t b : ByScore(boxes)) {
+  for (const std::size_t b : ByFallingScore(boxes)) {
     double best = 0;
     std::size_t object = truth.size();
     for (std::size_t t = 0; t < truth.size(); ++t) {
@@ -58,7 +46,7 @@ std::vector<double> JudgeByTruth(const Detections& boxes, const std::vector<True
 std::vector<std::size_t> MatchToFar(const Detections& near, const Detections& far, double iou) {
   std::vector<std::size_t> matches(near.size(), far.size());
   std::vector<bool> taken(far.size(), false);
-  for (const std::size_t b : ByScore(near)) {
+  for (const std::size_t b : ByFallingScore(near)) {
     double best = 0;
     std::size_t& match = matches[b];
     for (std::size_t f = 0; f < far.size(); ++f) {

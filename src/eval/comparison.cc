@@ -6,6 +6,8 @@
 #include <functional>
 #include <numeric>
 
+#include "core/ranking.h"
+
 namespace nearfar {
 namespace {
 
@@ -158,10 +160,7 @@ std::vector<Detections> ComposeCascade(std::span<const Detections> near,
 
 std::vector<bool> UploadTop(std::span<const double> gains, double ratio) {
   assert(ratio >= 0 && ratio <= 1);
-  std::vector<std::size_t> order(gains.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return gains[a] > gains[b]; });
+  const std::vector<std::size_t> order = ByFallingValue(gains);
   const auto count =
       static_cast<std::size_t>(std::llround(ratio * static_cast<double>(gains.size())));
   std::vector<bool> uploaded(gains.size(), false);

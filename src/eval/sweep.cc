@@ -222,14 +222,6 @@ std::vector<double> UploadDerivatives(const MatchTable& merged) {
   return gains;
 }
 
-std::vector<std::size_t> OrderByWorth(std::span<const double> worth) {
-  std::vector<std::size_t> order(worth.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return worth[a] > worth[b]; });
-  return order;
-}
-
 std::vector<double> DefaultRatios() {
   std::vector<double> ratios;
   for (int step = 0; step <= 20; ++step) {

@@ -42,9 +42,6 @@ struct UploadOrder {
   friend bool operator==(const UploadOrder&, const UploadOrder&) = default;
 };
 
-/// Images by falling worth, equal ones in order of images. REQUIRES: no worth is NaN.
-std::vector<std::size_t> OrderByWorth(std::span<const double> worth);
-
 struct SweepOptions {
   std::vector<double> ratios;  ///< upload ratios to look at, each in [0, 1], rising
   ComparisonOptions comparison;

@@ -192,12 +192,6 @@ TEST(UploadDerivatives, AreZeroWithoutTruth) {
   EXPECT_THAT(UploadDerivatives(none), ::testing::Each(0));
 }
 
-TEST(OrderByWorth, PutsTheLargestFirstAndTiesInOrderOfImages) {
-  const double worth[] = {0.5, 2, 0.5, -HUGE_VAL, 2};
-  EXPECT_THAT(OrderByWorth(worth), ElementsAre(1, 4, 0, 2, 3));
-  EXPECT_THAT(OrderByWorth({}), ::testing::IsEmpty());
-}
-
 /// Four images of one class with one object each. Near finds image 0 and 1, far finds all: by hand,
 /// near's VOC07 mAP is 6/11 (recall .5), three found make 8/11 (recall .75), all 1.
 Scene HandScene() {

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "core/ranking.h"
 #include "train/out_of_fold.h"
 
 namespace nearfar {
@@ -18,10 +19,7 @@ constexpr int kRepeats = 4;
 
 /// 1 for each of the `count` images with the largest worth, 0 for the others.
 std::vector<double> Uploads(const std::vector<double>& worth, std::size_t count) {
-  std::vector<std::size_t> order(worth.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return worth[a] > worth[b]; });
+  const std::vector<std::size_t> order = ByFallingValue(worth);
   std::vector<double> uploads(worth.size(), 0);
   for (std::size_t i = 0; i < count; ++i) {
     uploads[order[i]] = 1;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -57,14 +58,15 @@ Expected<FittedDiscriminator> FitDiscriminator(const LabelledSet& set, const Mod
   return fitted;
 }
 
-Expected<std::vector<double>> JudgeAll(const LabelledSet& set, const DiscriminatorSpec& spec) {
+Expected<std::vector<double>> JudgeImages(const LabelledSet& set, std::span<const std::size_t> images,
+                                    const DiscriminatorSpec& spec) {
   const auto judge = MakeDiscriminator(spec);
   if (!judge) {
     return tl::unexpected(judge.error());
   }
   std::vector<double> gains;
-  gains.reserve(set.images.size());
-  for (std::size_t i = 0; i < set.images.size(); ++i) {
+  gains.reserve(images.size());
+  for (const std::size_t i : images) {
     const Evidence evidence = set.images[i].evidence();
     if (const std::string missing = MissingFeatures(**judge, evidence.features); !missing.empty()) {
       return Fail(ErrorCode::kInvalidInput, "discriminator " + spec.name + " needs " + missing +
@@ -76,6 +78,12 @@ Expected<std::vector<double>> JudgeAll(const LabelledSet& set, const Discriminat
     gains.push_back(std::isnan(gain) ? -HUGE_VAL : gain);
   }
   return gains;
+}
+
+Expected<std::vector<double>> JudgeAll(const LabelledSet& set, const DiscriminatorSpec& spec) {
+  std::vector<std::size_t> all(set.images.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return JudgeImages(set, all, spec);
 }
 
 }  // namespace nearfar

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/expected.h"
@@ -25,8 +27,12 @@ struct FittedDiscriminator {
 Expected<FittedDiscriminator> FitDiscriminator(const LabelledSet& set, const ModelIdentity& near,
                                                const DiscriminatorSpec& asked, GainGoal goal);
 
-/// What it says of each image of the set, as one stream in the order of the set.
+/// What it says of these images of the set, as one stream in this order; a score that is not a
+/// number is the lowest.
 /// Errors: those of MakeDiscriminator; kInvalidInput when an image lacks a feature that it needs.
+Expected<std::vector<double>> JudgeImages(const LabelledSet& set, std::span<const std::size_t> images,
+                                    const DiscriminatorSpec& spec);
+/// The same of all images, in the order of the set.
 Expected<std::vector<double>> JudgeAll(const LabelledSet& set, const DiscriminatorSpec& spec);
 
 }  // namespace nearfar

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
-#include <numeric>
 #include <utility>
 
 #include "core/rng.h"
@@ -81,8 +79,11 @@ Expected<OutOfFoldGains> JudgeOutOfFold(const LabelledSet& set, const ModelIdent
   result.gains.resize(set.images.size());
   for (std::size_t fold = 0; fold < folds; ++fold) {
     LabelledSet others{.classes = set.classes, .has_truth = set.has_truth};
+    std::vector<std::size_t> held_out;
     for (std::size_t i = 0; i < set.images.size(); ++i) {
-      if (fold_of[i] != fold) {
+      if (fold_of[i] == fold) {
+        held_out.push_back(i);
+      } else {
         others.names.push_back(set.names[i]);
         others.images.push_back(set.images[i]);
       }
@@ -91,24 +92,12 @@ Expected<OutOfFoldGains> JudgeOutOfFold(const LabelledSet& set, const ModelIdent
     if (!fitted) {
       return tl::unexpected(fitted.error());
     }
-    Expected<std::unique_ptr<Discriminator>> judge = MakeDiscriminator(fitted->spec);
-    if (!judge) {
-      return tl::unexpected(judge.error());
+    const Expected<std::vector<double>> gains = JudgeImages(set, held_out, fitted->spec);
+    if (!gains) {
+      return tl::unexpected(gains.error());
     }
-    for (std::size_t i = 0; i < set.images.size(); ++i) {
-      if (fold_of[i] != fold) {
-        continue;
-      }
-      const Evidence evidence = set.images[i].evidence();
-      if (const std::string missing = MissingFeatures(**judge, evidence.features);
-          !missing.empty()) {
-        return Fail(ErrorCode::kInvalidInput, "discriminator " + asked.name + " needs " + missing +
-                                                  ", which the near recording lacks for image " +
-                                                  set.names[i] + ": record from the pictures");
-      }
-      const double gain = (*judge)->Judge(evidence, false).score;
-      (*judge)->Watch(evidence);
-      result.gains[i] = std::isnan(gain) ? -HUGE_VAL : gain;
+    for (std::size_t h = 0; h < held_out.size(); ++h) {
+      result.gains[held_out[h]] = (*gains)[h];
     }
     result.fitted.push_back(std::move(fitted->spec));
     result.one_scale = result.one_scale && WithoutThresholds(result.fitted.back()) ==
