@@ -82,6 +82,10 @@ const std::vector<DiscriminatorInfo>& Table() {
        "high sum of the boxes' entropies first",
        {{"threshold", kNone, -kMost, kMost, false, "a higher sum (nats) is difficult"},
         {"min_score", 0.05, 0, 1, false, "boxes scored lower do not count"}}},
+      {"objects",
+       "many objects first: the paper's count alone",
+       {{"threshold", kNone, -kMost, kMost, false, "more objects than this are difficult"},
+        {"score_threshold", 0.2, 0, 1, false, "a box scored above it counts"}}},
       {"size",
        "many JPEG bytes per pixel first",
        {{"threshold", kNone, -kMost, kMost, false, "more bytes per pixel are difficult"}}},
@@ -249,6 +253,12 @@ OneNumber::Options MakeOptions(const std::string& name, const Parameters& p) {
     options.measure = [min_score = p["min_score"]](const Evidence& e) {
       return SumOfEntropies(e.raw, min_score);
     };
+  } else if (name == "objects") {
+    options.quantity = "number of objects";
+    options.threshold = p.Maybe("threshold");
+    options.measure = [above = static_cast<float>(p["score_threshold"])](const Evidence& e) {
+      return CountAbove(e.raw, above);
+    };
   } else if (name == "size") {
     options.quantity = "JPEG bytes per pixel";
     options.threshold = p.Maybe("threshold");
@@ -395,7 +405,7 @@ Expected<NumberTables> FitTables(std::string_view name, std::span<const Labelled
 
 bool IsRanking(std::string_view name) {
   return IsLearned(name) || name == "random" || name == "blur" || name == "top1" ||
-         name == "entropy" || name == "size";
+         name == "entropy" || name == "objects" || name == "size";
 }
 
 DiscriminatorSpec WithGainThreshold(DiscriminatorSpec spec, double gain_threshold) {
