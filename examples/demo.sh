@@ -15,6 +15,7 @@ say() { printf '\n== %s\n' "$*" >&2; }
 
 # Starts a far node in a process of its own and waits for its line "... ready at ADDRESS ...".
 start_node() {
+  rm -f "$out/node.log"  # an earlier node's address must not be taken for this one's
   "$nearfar" node --models "$1" --port 0 --threads 2 --callers 1 > "$out/node.log" 2>&1 &
   node=$!
   for _ in $(seq 200); do
