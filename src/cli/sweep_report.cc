@@ -226,7 +226,7 @@ std::string CsvFigure(const Figure& figure) {
 }  // namespace
 
 std::string DataOf(const SweptPair& pair) {
-  return "Near " + pair.near + ", far " + pair.far + "; " +
+  return "Near: " + pair.near + ", far: " + pair.far + "; " +
          Thousands(static_cast<std::int64_t>(pair.images)) + " images, " +
          std::to_string(pair.classes) + (pair.classes == 1 ? " class" : " classes") +
          (pair.has_truth ? "; judged by annotations."

@@ -183,7 +183,7 @@ std::string ToText(const AuditReport& audits) {
     return text;
   };
   std::string text = "audits: " + number(audits.audits) + " of " + number(audits.kept) +
-                     " regions that stayed near were chosen, " + number(audits.answered) +
+                     " images that stayed near were chosen, " + number(audits.answered) +
                      " answered, " + number(audits.found_difficult) + " difficult";
   if (audits.kept_difficult.value) {
     text += "; of those that stayed near " + with_interval(audits.kept_difficult) +
@@ -902,6 +902,9 @@ int ReportTrace(const EvalFlags& flags) {
   std::cout << "\n";
   if (const std::string said = ToText(audits); !said.empty()) {
     std::cout << said << "\n";
+  } else if (frames.size() > static_cast<std::size_t>(uploaded)) {
+    std::cout << "no audit was drawn among the images that stayed near: nothing is known of what "
+                 "they miss\n";
   }
   std::cout << "without --truth nothing is said of accuracy" << std::endl;
   return kDone;

@@ -155,7 +155,7 @@ std::string Listed(const std::vector<std::string>& names) {
 
 std::string InMb(std::int64_t bytes) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.2f MB", static_cast<double>(bytes) / (1 << 20));
+  std::snprintf(text, sizeof text, "%.2f MB", static_cast<double>(bytes) / 1e6);
   return text;
 }
 

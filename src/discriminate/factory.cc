@@ -82,7 +82,7 @@ const std::vector<DiscriminatorInfo>& Table() {
        "high sum of the boxes' entropies first",
        {{"threshold", kNone, -kMost, kMost, false, "a higher sum (nats) is difficult"},
         {"min_score", 0.05, 0, 1, false, "boxes scored lower do not count"}}},
-      {"objects",
+      {"count",
        "many objects first: the paper's count alone",
        {{"threshold", kNone, -kMost, kMost, false, "more objects than this are difficult"},
         {"score_threshold", 0.2, 0, 1, false, "a box scored above it counts"}}},
@@ -93,7 +93,7 @@ const std::vector<DiscriminatorInfo>& Table() {
        "closed form: doubtful boxes, those of rare classes first",
        {kGainThreshold, kMemory},
        true},
-      {"ridge", "linear in about a hundred features of the boxes", {kGainThreshold, kMemory}, true},
+      {"ridge", "linear in 41 features of the boxes and two of each class", {kGainThreshold, kMemory}, true},
       {"mlp", "small networks on what ridge leaves", {kGainThreshold, kMemory}, true},
       {"online", "learns from the answers to uploads, starting from the paper's rule",
        OnlineParameters()},
@@ -253,7 +253,7 @@ OneNumber::Options MakeOptions(const std::string& name, const Parameters& p) {
     options.measure = [min_score = p["min_score"]](const Evidence& e) {
       return SumOfEntropies(e.raw, min_score);
     };
-  } else if (name == "objects") {
+  } else if (name == "count") {
     options.quantity = "number of objects";
     options.threshold = p.Maybe("threshold");
     options.measure = [above = static_cast<float>(p["score_threshold"])](const Evidence& e) {
@@ -405,7 +405,7 @@ Expected<NumberTables> FitTables(std::string_view name, std::span<const Labelled
 
 bool IsRanking(std::string_view name) {
   return IsLearned(name) || name == "random" || name == "blur" || name == "top1" ||
-         name == "entropy" || name == "objects" || name == "size";
+         name == "entropy" || name == "count" || name == "size";
 }
 
 DiscriminatorSpec WithGainThreshold(DiscriminatorSpec spec, double gain_threshold) {

@@ -48,7 +48,7 @@ TEST(MakeDiscriminator, MakesEachKnownNameWithItsDefaults) {
     names.emplace_back(info.name);
   }
   EXPECT_THAT(names,
-              ::testing::ElementsAre("smallbig", "random", "blur", "top1", "entropy", "objects",
+              ::testing::ElementsAre("smallbig", "random", "blur", "top1", "entropy", "count",
                                      "size", "cf", "ridge", "mlp", "online", "conv", "ibt",
                                      "cross-entropy", "threshold", "cloud-only", "edge-only"));
 }
@@ -128,9 +128,9 @@ TEST(Discriminators, JudgeAsTheirNamesSay) {
       {{.name = "top1", .parameters = {{"threshold", 0.4}, {"classes", 2}}}, none, {}, true},
       {{.name = "entropy", .parameters = {{"threshold", 1}}}, unsure, {}, true},
       {{.name = "entropy", .parameters = {{"threshold", 1}}}, sure, {}, false},
-      {{.name = "objects", .parameters = {{"threshold", 0}}}, none, {}, false},
-      {{.name = "objects", .parameters = {{"threshold", 0}}}, unsure, {}, true},
-      {{.name = "objects", .parameters = {{"threshold", 100}}}, unsure, {}, false},
+      {{.name = "count", .parameters = {{"threshold", 0}}}, none, {}, false},
+      {{.name = "count", .parameters = {{"threshold", 0}}}, unsure, {}, true},
+      {{.name = "count", .parameters = {{"threshold", 100}}}, unsure, {}, false},
       {{.name = "size", .parameters = {{"threshold", 0.2}}}, none, {.jpeg_bytes = 2001}, true},
       {{.name = "size", .parameters = {{"threshold", 0.2}}}, none, {.jpeg_bytes = 2000}, false},
       {{.name = "ibt"}, unsure, {}, true},
