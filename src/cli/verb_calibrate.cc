@@ -210,10 +210,13 @@ void Warn(const DiscriminatorFile& file, const LabelledSet& set) {
       open += verdict.step != SmallBigStep::kSameCount ? 1 : 0;
       easy += verdict.step != SmallBigStep::kSameCount && !verdict.difficult ? 1 : 0;
     }
-    if (open > 0 && easy == 0) {
+    const SmallBigOptions published;
+    const bool as_published = judge.options().count_threshold == published.count_threshold &&
+                              judge.options().area_threshold == published.area_threshold;
+    if (open > 0 && easy == 0 && !as_published) {
       Say("steps 2 and 3 find no image easy that step 1 leaves open: fitted on true counts, step 1 "
           "decides alone; to keep the paper's thresholds add "
-          "--param count_threshold=2 --param area_threshold=0.31");
+          "--discriminator smallbig --param count_threshold=2 --param area_threshold=0.31");
     }
   }
 }
