@@ -31,7 +31,7 @@ class PaperBundle : public ::testing::Test {
   void SetUp() override {
     if (!std::filesystem::exists(Bundle() + "/voc07_detections")) {
       std::cout << "left out: no bundle at " << Bundle() << "\n";
-      GTEST_SKIP();
+      GTEST_SKIP() << "needs the bundle's detections and weights";
     }
     const std::string voc07 = Bundle() + "/voc07_detections/";
     const std::string weights = Bundle() + "/weights/";

@@ -76,6 +76,25 @@ std::string CsvField(const std::string& text) {
   return quoted + "\"";
 }
 
+std::string Percent(double share, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", digits, 100 * share);
+  return text;
+}
+
+std::string OrDash(const std::optional<double>& share) { return share ? Percent(*share) : "-"; }
+
+std::string WithInterval(const Figure& figure) {
+  if (!figure.value) {
+    return "-";
+  }
+  std::string text = Percent(*figure.value);
+  if (figure.interval) {
+    text += " [" + Percent(figure.interval->low) + ", " + Percent(figure.interval->high) + "]";
+  }
+  return text;
+}
+
 int Stop(const Error& error) {
   Say(error.message);
   switch (error.code) {

@@ -9,6 +9,7 @@
 #include "cli/verb.h"
 #include "core/clock.h"
 #include "core/expected.h"
+#include "eval/comparison.h"
 
 namespace nearfar::cli {
 
@@ -16,6 +17,13 @@ namespace nearfar::cli {
 void Say(std::string_view text);
 /// Says each of them, with what they are about before it where that is not empty.
 void SayAll(std::string_view what, const std::vector<std::string>& remarks);
+
+/// A share in per cent without the sign: .288 as 28.8.
+std::string Percent(double share, int digits = 1);
+/// The same, or a dash where it is absent.
+std::string OrDash(const std::optional<double>& share);
+/// A figure in per cent with its 95 % interval, where it has one: 28.8 [24.5, 34.5]; or a dash.
+std::string WithInterval(const Figure& figure);
 
 /// Says why the verb stops and gives the exit status that fits the error.
 int Stop(const Error& error);

@@ -23,26 +23,11 @@ std::string Fixed(double number, int digits) {
   return text;
 }
 
-std::string Percent(double share, int digits = 1) { return Fixed(100 * share, digits); }
-
 /// 12,345.
 std::string Thousands(std::int64_t number) {
   std::string text = std::to_string(number);
   for (std::size_t at = text.size(); at > 3; at -= 3) {
     text.insert(at - 3, ",");
-  }
-  return text;
-}
-
-std::string OrDash(const std::optional<double>& share) { return share ? Percent(*share) : "-"; }
-
-std::string WithInterval(const Figure& figure) {
-  if (!figure.value) {
-    return "-";
-  }
-  std::string text = Percent(*figure.value);
-  if (figure.interval) {
-    text += " [" + Percent(figure.interval->low) + ", " + Percent(figure.interval->high) + "]";
   }
   return text;
 }

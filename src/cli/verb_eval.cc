@@ -163,12 +163,6 @@ Expected<std::vector<bool>> ReadDecisions(const std::string& path,
   return by_image;
 }
 
-std::string Percent(double share, int digits = 1) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, 100 * share);
-  return text;
-}
-
 /// What the audits of a run say, in a sentence or two; empty when there were none.
 std::string ToText(const AuditReport& audits) {
   if (audits.audits == 0) {
@@ -579,8 +573,6 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
 
 // ---- text
 
-std::string OrDash(const std::optional<double>& share) { return share ? Percent(*share) : "-"; }
-
 std::string Bytes(const std::optional<std::int64_t>& bytes) {
   if (!bytes) {
     return "-";
@@ -600,17 +592,6 @@ std::string Bytes(const std::optional<std::int64_t>& bytes) {
 std::string Milliseconds(Duration duration) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f", ToMilliseconds(duration));
-  return text;
-}
-
-std::string WithInterval(const Figure& figure) {
-  if (!figure.value) {
-    return "-";
-  }
-  std::string text = Percent(*figure.value);
-  if (figure.interval) {
-    text += " [" + Percent(figure.interval->low) + ", " + Percent(figure.interval->high) + "]";
-  }
   return text;
 }
 
