@@ -169,6 +169,11 @@ class JsonFields {
     return ReadMemberWith(key, false,
                           [&](const Json& json) { return ReadArray(json, values, read); });
   }
+  /// A member that `read(member, value)` understands.
+  template <typename T, typename ReadMemberValue>
+  JsonFields& ReadBy(const char* key, T& value, ReadMemberValue read) {
+    return ReadMemberWith(key, false, [&](const Json& json) { return read(json, value); });
+  }
 
  private:
   template <typename... Fields>

@@ -86,6 +86,7 @@ struct Send {
   FrameId frame{};
   RegionId region = kWholeFrame;
   Rect rect;
+  Size input;  ///< to which the region is scaled before it is sent; empty: its own size
   LinkId link{};
   TimePoint deadline;
   UploadCost estimated;

@@ -25,6 +25,14 @@ void WriteVerdict(JsonWriter& writer, const Verdict& verdict) {
   writer.BeginObject();
   writer.Field("region", ToNumber(verdict.region));
   writer.Field("rect", verdict.rect);
+  if (!verdict.cells.empty() || verdict.input != Size{}) {
+    writer.Field("cells", verdict.cells);
+    writer.Field("input", verdict.input);
+    writer.Field("crowd", verdict.crowd);
+  }
+  if (verdict.link != kNear) {
+    writer.Field("link", ToNumber(verdict.link));
+  }
   writer.Field("score", verdict.score);
   writer.Field("threshold", verdict.threshold);
   writer.Field("upload_probability", verdict.upload_probability);
@@ -39,6 +47,23 @@ void WriteVerdict(JsonWriter& writer, const Verdict& verdict) {
   writer.FieldUnlessEmpty("reason", verdict.reason);
   writer.FieldUnlessEmpty("discriminator", verdict.discriminator);
   writer.FieldUnlessEmpty("policy", verdict.policy);
+  writer.EndObject();
+}
+
+void WriteTiles(JsonWriter& writer, const TilesRecord& tiles) {
+  writer.BeginObject();
+  writer.Field("columns", tiles.columns);
+  writer.Field("tile", tiles.tile);
+  writer.Field("cells", tiles.cells);
+  if (tiles.full_look) {
+    writer.Field("full_look", true);
+  }
+  writer.FieldUnlessEmpty("unseen", tiles.unseen);
+  writer.Field("all_px", tiles.all_px);
+  writer.Field("sent_px", tiles.sent_px);
+  writer.FieldUnlessEmpty("filter", tiles.filter);
+  writer.FieldUnlessEmpty("scheduler", tiles.scheduler);
+  writer.FieldUnlessEmpty("decided_by", tiles.decided_by);
   writer.EndObject();
 }
 
@@ -81,6 +106,10 @@ void Write(JsonWriter& writer, const FrameRecord& frame) {
   writer.Field("captured_at", frame.captured_at.time_since_epoch().count());
   writer.Field("status", ToString(frame.status));
   writer.FieldUnlessEmpty("reason", frame.reason);
+  if (frame.tiles) {
+    writer.Key("tiles");
+    WriteTiles(writer, *frame.tiles);
+  }
   writer.Key("verdicts");
   writer.BeginArray();
   for (const Verdict& verdict : frame.verdicts) {
@@ -128,6 +157,10 @@ std::string ReadVerdict(const json& object, Verdict& verdict) {
   return Fields(object)
       .Read("region", verdict.region)
       .Read("rect", verdict.rect)
+      .Read("cells", verdict.cells)
+      .Read("input", verdict.input)
+      .Read("crowd", verdict.crowd)
+      .Read("link", verdict.link)
       .Read("score", verdict.score)
       .Read("threshold", verdict.threshold)
       .Read("upload_probability", verdict.upload_probability)
@@ -138,6 +171,22 @@ std::string ReadVerdict(const json& object, Verdict& verdict) {
       .Read("reason", verdict.reason)
       .Read("discriminator", verdict.discriminator)
       .Read("policy", verdict.policy)
+      .error();
+}
+
+std::string ReadTiles(const json& object, std::optional<TilesRecord>& read) {
+  TilesRecord& tiles = read.emplace();
+  return Fields(object)
+      .Read("columns", tiles.columns)
+      .Read("tile", tiles.tile)
+      .Read("cells", tiles.cells)
+      .Read("full_look", tiles.full_look)
+      .Read("unseen", tiles.unseen)
+      .Read("all_px", tiles.all_px)
+      .Read("sent_px", tiles.sent_px)
+      .Read("filter", tiles.filter)
+      .Read("scheduler", tiles.scheduler)
+      .Read("decided_by", tiles.decided_by)
       .error();
 }
 
@@ -197,6 +246,7 @@ Expected<TraceRecord> ReadFrame(const json& object) {
       .Read("captured_at", frame.captured_at)
       .Read("status", status)
       .Read("reason", frame.reason)
+      .ReadBy("tiles", frame.tiles, ReadTiles)
       .Read("verdicts", frame.verdicts, ReadVerdict)
       .Read("answers", frame.answers, ReadAnswer)
       .Read("detections", frame.detections)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,10 @@ struct RunRecord {
 struct Verdict {
   RegionId region = kWholeFrame;
   Rect rect;                       ///< of the region, in px of the frame
+  Size input;                      ///< of the pixels that a node gets, where it is not rect's size
+  std::vector<int> cells;          ///< of a tiled frame's grid, rising; empty: the whole frame
+  LinkId link = kNear;             ///< who was to look first, or instead of one that failed
+  double crowd = 0;                ///< people expected there, of a tiled frame
   double score = 0;                ///< expected gain by the discriminator; its scale is its own
   double threshold = 0;            ///< the policy uploads above this
   double upload_probability = 0;   ///< with which the policy chose to upload, audits included; 0 or
@@ -85,6 +90,22 @@ constexpr std::string_view ToString(FrameStatus status) {
   return "failed";
 }
 
+/// How a frame was cut, filtered and dealt out.
+struct TilesRecord {
+  int columns = 0;          ///< of the grid
+  Size tile;                ///< of a cell, in px
+  std::string cells;        ///< one letter per cell, row by row: '#' kept, '?' probed, '.' skipped
+  bool full_look = false;   ///< drawn beforehand to be looked at whole
+  std::string unseen;       ///< one letter per cell: '!' wanted and not answered; empty where all were
+  std::int64_t all_px = 0;  ///< pixels of all padded tiles
+  std::int64_t sent_px = 0; ///< pixels of the regions of this frame, overview included
+  std::string filter;       ///< name and version
+  std::string scheduler;    ///< name and version
+  std::string decided_by;   ///< who made the first assignment: "earliest", "dqn", "guard", ...
+
+  friend bool operator==(const TilesRecord&, const TilesRecord&) = default;
+};
+
 /// Everything about one frame, written once, when its result is emitted.
 struct FrameRecord {
   FrameId frame{};
@@ -94,6 +115,7 @@ struct FrameRecord {
   WallTime captured_at{};
   FrameStatus status = FrameStatus::kOk;
   std::string reason;             ///< why it is not ok; empty when it is
+  std::optional<TilesRecord> tiles;  ///< absent: the frame was looked at whole
   std::vector<Verdict> verdicts;  ///< one per region, in plan order
   std::vector<Answer> answers;    ///< that had come by the time of emission, near first
   Detections detections;          ///< the final result, in px of the frame
