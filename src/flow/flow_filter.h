@@ -45,7 +45,8 @@ struct LookResult {
 };
 
 /// Training that takes longer than a frame may wait: a copy of what it learns from, to be run once,
-/// on whichever thread, and handed back.
+/// on whichever thread, and handed back. Shared with nobody: a shared_ptr because it travels in
+/// actions and events, which are copied.
 class FlowTraining {
  public:
   virtual ~FlowTraining() = default;
@@ -71,9 +72,9 @@ class FlowFilter {
   virtual const std::vector<float>& crowds() const = 0;
 
   /// Training that is due, or null. One at a time: none is handed out before the last came back.
-  virtual std::unique_ptr<FlowTraining> TakeTraining() { return nullptr; }
+  virtual std::shared_ptr<FlowTraining> TakeTraining() { return nullptr; }
   /// Takes over what a training of this filter has learned. REQUIRES: it has run.
-  virtual void Adopt(std::unique_ptr<FlowTraining> /*training*/) {}
+  virtual void Adopt(FlowTraining& /*training*/) {}
 
   /// What was learned, as one line of JSON, so that a restart goes on with it.
   virtual std::string SaveState() const { return {}; }

@@ -127,6 +127,9 @@ void FrameLoop::CarryOut(Action action, TimePoint now) {
     executor_.Deliver(std::move(outcome->record));
   } else if (auto* wake = std::get_if<WakeAt>(&action)) {
     wakes_.insert(wake->when);
+  } else if (auto* train = std::get_if<Train>(&action)) {
+    train->training->Run();
+    pending_.push_back(Trained{now, std::move(train->training)});
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "core/ids.h"
 #include "core/pixels.h"
 #include "discriminate/upload_policy.h"
+#include "flow/flow_filter.h"
 #include "trace/record.h"
 
 namespace nearfar {
@@ -66,8 +68,14 @@ struct LinkChanged {
   Duration round_trip{};
 };
 
-using Event =
-    std::variant<FrameArrived, FrameBroken, ReplyArrived, TimerFired, NodeChanged, LinkChanged>;
+/// A training that was asked for by a Train has run.
+struct Trained {
+  TimePoint now;
+  std::shared_ptr<FlowTraining> training;
+};
+
+using Event = std::variant<FrameArrived, FrameBroken, ReplyArrived, TimerFired, NodeChanged,
+                           LinkChanged, Trained>;
 
 // ---- What a planner wants done -------------------------------------------------------------------
 
@@ -77,6 +85,7 @@ struct Infer {
   FrameId frame{};
   RegionId region = kWholeFrame;
   Rect rect;
+  Size input{};  ///< to which the region is scaled first; empty: its own size
 };
 
 /// Send a region to the node behind a link. The answer is wanted by `deadline`; one that comes later
@@ -86,10 +95,10 @@ struct Send {
   FrameId frame{};
   RegionId region = kWholeFrame;
   Rect rect;
-  Size input;  ///< to which the region is scaled before it is sent; empty: its own size
   LinkId link{};
   TimePoint deadline;
   UploadCost estimated;
+  Size input{};  ///< to which the region is scaled before it is sent; empty: its own size
 };
 
 /// The answer is no longer wanted; its reply may still come.
@@ -113,7 +122,13 @@ struct WakeAt {
   TimePoint when;
 };
 
-using Action = std::variant<Infer, Send, Cancel, Emit, EmitOutcome, WakeAt>;
+/// Run a training aside, wherever there is time, and hand it back by Trained. Shared, because actions
+/// are copied; whoever runs it is the only one that touches it until then.
+struct Train {
+  std::shared_ptr<FlowTraining> training;
+};
+
+using Action = std::variant<Infer, Send, Cancel, Emit, EmitOutcome, WakeAt, Train>;
 using Actions = std::vector<Action>;
 
 /// Decides, at every event of one stream, what is to be done next. A state machine without clock,

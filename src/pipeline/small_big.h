@@ -111,6 +111,7 @@ class SmallBigPlanner final : public Planner {
   void On(const TimerFired& event, Actions& actions);
   void On(const NodeChanged& event, Actions& actions);
   void On(const LinkChanged& event, Actions& actions);
+  void On(const Trained& /*event*/, Actions& /*actions*/) {}  // it trains nothing aside
 
   void AskNear(FrameState& state, Actions& actions);
   /// Judges a frame and writes its verdict; true when an upload is wanted.
