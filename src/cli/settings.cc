@@ -189,7 +189,7 @@ Expected<void> SettingTable::ReadFile(const std::string& file) {
 }
 
 Expected<void> SettingTable::ApplyList(const std::string& file, const std::string& name,
-                                       const std::function<SettingTable&(int line)>& table_of) {
+                                       const TableOf& table_of) {
   std::ifstream stream(file);
   if (!stream || std::filesystem::is_directory(file)) {
     return Fail(ErrorCode::kNotFound, "cannot open the list of " + name + " " + file);
@@ -201,18 +201,22 @@ Expected<void> SettingTable::ApplyList(const std::string& file, const std::strin
     if (!list.IsSequence()) {
       return Wrong(file + ":1", "expected `" + name + ":` and a list of maps below it");
     }
-    for (const YAML::Node& element : list) {
-      const int line = element.Mark().line + 1;
-      SettingTable& table = table_of(line);
-      if (auto read = table.ReadMap(file, element); !read) {
-        return read;
-      }
-      if (auto assigned = table.AssignGiven(); !assigned) {
-        return assigned;
-      }
-    }
+    return ReadList(file, list, table_of);
   } catch (const YAML::Exception& error) {
     return Wrong(file + ":" + std::to_string(error.mark.line + 1), "no valid YAML: " + error.msg);
+  }
+}
+
+Expected<void> SettingTable::ReadList(const std::string& file, const YAML::Node& list,
+                                      const TableOf& table_of) {
+  for (const YAML::Node& element : list) {
+    SettingTable& table = table_of(element.Mark().line + 1);
+    if (auto read = table.ReadMap(file, element); !read) {
+      return read;
+    }
+    if (auto assigned = table.AssignGiven(); !assigned) {
+      return assigned;
+    }
   }
   return {};
 }
@@ -226,6 +230,15 @@ Expected<void> SettingTable::ReadMap(const std::string& file, const YAML::Node& 
     const std::string line = file + ":" + std::to_string(entry.first.Mark().line + 1);
     const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
     const std::string where = line + ": " + key;
+    if (const auto list = lists_.find(key); list != lists_.end()) {
+      if (!entry.second.IsSequence()) {
+        return Wrong(where, "takes a list of maps");
+      }
+      if (auto read = ReadList(file, entry.second, list->second); !read) {
+        return read;
+      }
+      continue;
+    }
     const auto known = std::find_if(settings_.begin(), settings_.end(),
                                     [&](const Setting& setting) { return key == setting.key; });
     if (known == settings_.end()) {

@@ -43,6 +43,13 @@ class SettingTable {
   explicit SettingTable(std::vector<Setting> settings, std::string help = "nearfar run --help")
       : settings_(std::move(settings)), help_(std::move(help)) {}
 
+  /// What takes one map of a list: the line is where the map begins.
+  using TableOf = std::function<SettingTable&(int line)>;
+
+  /// Makes the key `name` of the file a list of maps, each taken into the table that `table_of`
+  /// returns for it. Lists have no flag.
+  void AddList(std::string name, TableOf table_of) { lists_.emplace(std::move(name), std::move(table_of)); }
+
   /// Declares the flags. What they are given is kept until Apply. The table must outlive the parsing.
   void Declare(CLI::App& app);
 
@@ -55,7 +62,7 @@ class SettingTable {
   /// `table_of` for each and takes the map into the table that it returns; the line given to it is
   /// where the map begins. Errors: as Apply.
   static Expected<void> ApplyList(const std::string& file, const std::string& name,
-                                  const std::function<SettingTable&(int line)>& table_of);
+                                  const TableOf& table_of);
 
   /// How the user gave this key: "FILE:LINE: KEY" or "--KEY"; "--KEY", too, where it was not given.
   std::string Where(std::string_view key) const;
@@ -71,11 +78,14 @@ class SettingTable {
 
   Expected<void> ReadFile(const std::string& file);
   Expected<void> ReadMap(const std::string& file, const YAML::Node& root);
+  static Expected<void> ReadList(const std::string& file, const YAML::Node& list,
+                                 const TableOf& table_of);
   Expected<void> AssignGiven();
   Expected<void> Assign(const Setting& setting, const Given& given);
 
   std::vector<Setting> settings_;
   std::string help_;
+  std::map<std::string, TableOf, std::less<>> lists_;
   std::map<std::string, std::vector<std::string>, std::less<>> flags_;
   std::map<std::string, Given, std::less<>> given_;
 };

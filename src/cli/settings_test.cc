@@ -177,6 +177,28 @@ TEST(SettingsList, FillsOneTableForEachMap) {
   EXPECT_EQ(samples.size(), 3U);
 }
 
+TEST(SettingsList, MayStandBesideOtherKeys) {
+  const std::string file = ::testing::TempDir() + "settings_beside_test.yaml";
+  const auto read = [&](const std::string& yaml, Sample& sample, std::deque<Sample>& parts) {
+    std::ofstream(file) << yaml;
+    sample.table.AddList("parts", [&](int) -> SettingTable& { return parts.emplace_back().table; });
+    return sample.table.Apply(file);
+  };
+  Sample sample;
+  std::deque<Sample> parts;
+  ASSERT_TRUE(read("near: a\nparts:\n  - near: b\n  - ratio: 0.5\nratio: 0.25\n", sample, parts));
+  EXPECT_EQ(sample.near, "a");
+  EXPECT_EQ(sample.ratio, 0.25);
+  ASSERT_EQ(parts.size(), 2U);
+  EXPECT_EQ(parts[0].near, "b");
+  EXPECT_EQ(parts[1].ratio, 0.5);
+
+  Sample wrong;
+  const auto refused = read("parts: 3\n", wrong, parts);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr(":1: parts: takes a list of maps"));
+}
+
 TEST(SettingsList, NamesLineAndKeyOfEveryMistake) {
   const struct {
     const char* yaml;
