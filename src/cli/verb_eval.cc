@@ -442,10 +442,10 @@ std::string Title(const Recording& recording, const std::string& path) {
 }
 
 Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
-  std::vector<BoxSource> sources;
+  std::vector<DetectionSet> sources;
   const auto add = [&](const Recording& recording,
                        const std::string& title) -> Expected<std::size_t> {
-    Expected<BoxSource> source = BoxesOf(recording, title);
+    Expected<DetectionSet> source = BoxesOf(recording, title);
     if (!source) {
       return tl::unexpected(source.error());
     }

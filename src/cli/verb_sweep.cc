@@ -197,10 +197,10 @@ Expected<Material> Read(const PairFiles& files, const SweepFlags& flags, const S
   }
   std::erase_if(truth.images,
                 [&](const TruthImage& image) { return !places.contains(image.name); });
-  std::vector<BoxSource> sources;
+  std::vector<DetectionSet> sources;
   for (const auto& [recording, title] :
        {std::pair{&material.near, "near"}, std::pair{&material.far, "far"}}) {
-    Expected<BoxSource> source = BoxesOf(*recording, title);
+    Expected<DetectionSet> source = BoxesOf(*recording, title);
     if (!source) {
       return tl::unexpected(source.error());
     }

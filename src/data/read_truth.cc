@@ -6,19 +6,33 @@
 #include <string_view>
 
 #include "data/paper_datasets.h"
+#include "data/text.h"
+#include "data/tracks.h"
 
 namespace nearfar {
 namespace {
 
 namespace fs = std::filesystem;
 
-enum class Form { kUnknown, kVoc, kCoco, kYolo, kMot, kCsv };
+enum class Form { kUnknown, kVoc, kCoco, kYolo, kMot, kCsv, kTracks };
+
+/// Whether one of PANDA's files, by how it begins: its table by the head line, its JSON by keys
+/// that COCO's does not have.
+bool IsPanda(const fs::path& path) {
+  const Expected<std::string> text = ReadFileText(path.string());
+  if (!text) {
+    return false;
+  }
+  const std::string_view start = std::string_view(*text).substr(0, 4096);
+  return start.starts_with("image,x,y,w,h") || start.find("\"image id\"") != start.npos ||
+         start.find("\"image size\"") != start.npos || start.find("\"track id\"") != start.npos;
+}
 
 Form FormOfFile(const fs::path& path) {
   const std::string name = path.filename().string();
   const std::string extension = path.extension().string();
   if (extension == ".json") {
-    return Form::kCoco;
+    return IsPanda(path) ? Form::kTracks : Form::kCoco;
   }
   if (extension == ".yaml" || extension == ".yml" || name == "classes.txt") {
     return Form::kYolo;
@@ -27,11 +41,17 @@ Form FormOfFile(const fs::path& path) {
     return Form::kMot;
   }
   if (name.ends_with(".csv") || name.ends_with(".csv.gz")) {
-    return Form::kCsv;
+    return IsPanda(path) ? Form::kTracks : Form::kCsv;
+  }
+  if (name.ends_with(".json.gz")) {
+    return Form::kTracks;
   }
   const bool is_list = extension == ".txt" &&
                        fs::absolute(path).parent_path().parent_path().filename() == "ImageSets";
-  return extension == ".xml" || is_list ? Form::kVoc : Form::kUnknown;
+  if (extension == ".xml" || is_list) {
+    return Form::kVoc;
+  }
+  return name.ends_with(".txt") || name.ends_with(".txt.gz") ? Form::kTracks : Form::kUnknown;
 }
 
 /// True when an entry of the folder fits.
@@ -112,6 +132,13 @@ Expected<Truth> ReadTruth(const std::string& path, const Synonyms& synonyms,
         return ReadMotTruth(path);
       case Form::kCsv:
         return ReadCsvTruth(path, synonyms);
+      case Form::kTracks: {
+        const Expected<Tracks> tracks = ReadTracks(path);
+        if (!tracks && tracks.error().code == ErrorCode::kUnsupported) {
+          break;
+        }
+        return tracks ? Expected<Truth>(TracksAsTruth(*tracks)) : tl::unexpected(tracks.error());
+      }
       case Form::kUnknown:
         break;
     }
@@ -121,8 +148,8 @@ Expected<Truth> ReadTruth(const std::string& path, const Synonyms& synonyms,
   return Fail(ErrorCode::kUnsupported,
               path +
                   " is no annotation that nearfar knows: name a PASCAL VOC folder (Annotations/), "
-                  "a COCO instances JSON, a YOLO data.yaml, a MOT sequence (seqinfo.ini, gt/) or a "
-                  "CSV image,class,xmin,ymin,xmax,ymax");
+                  "a COCO instances JSON, a YOLO data.yaml, a MOT sequence (seqinfo.ini, gt/), a "
+                  "track file or a CSV image,class,xmin,ymin,xmax,ymax");
 }
 
 }  // namespace nearfar

@@ -24,6 +24,7 @@ struct TruthOptions {
 ///  - YOLO: data.yaml, or a folder with images/ and labels/ and the names in data.yaml or
 ///  classes.txt;
 ///  - MOTChallenge: a sequence folder with seqinfo.ini and gt/gt.txt;
+///  - a track file (see tracks.h): NAME.gt.txt, a Stanford Drone scene, PANDA's tables and JSON;
 ///  - CSV: image,class,xmin,ymin,xmax,ymax[,difficult] with images.csv (image,width,height) beside
 ///  it.
 /// CSV and the lists beside it may be gzipped. Class names become canonical by `synonyms`.

@@ -284,7 +284,7 @@ TEST(MotTruth, WantsPedestriansAndForgivesTheirLikes) {
     EXPECT_THAT(truth->images[1].objects,
                 ElementsAre(TruthObject{.box = {0, 0, 10, 10}, .difficult = true}));
     EXPECT_THAT(truth->remarks, ElementsAre(HasSubstr("1 boxes of vehicles"),
-                                            HasSubstr("1 boxes of frames without a picture")));
+                                            HasSubstr("1 boxes of frames that the sequence")));
   }
   // Pictures, where there are some, say which frames the set has.
   folder.Write("img1/000002.jpg", "");

@@ -35,7 +35,7 @@ bool IsFinite(const Detection& d) {
 
 using Places = std::map<std::string_view, std::size_t>;
 
-Expected<Places> PlacesIn(const BoxSource& source) {
+Expected<Places> PlacesIn(const DetectionSet& source) {
   Places places;
   for (std::size_t i = 0; i < source.images.size(); ++i) {
     if (!places.emplace(source.images[i].name, i).second) {
@@ -47,7 +47,7 @@ Expected<Places> PlacesIn(const BoxSource& source) {
 }
 
 /// The classes to be judged: of the truth, asked for, and named by at least one source.
-Expected<LabelSpace> JudgedClasses(const Truth& truth, std::span<const BoxSource> sources,
+Expected<LabelSpace> JudgedClasses(const Truth& truth, std::span<const DetectionSet> sources,
                                    const Synonyms& synonyms, std::span<const std::string> only,
                                    std::vector<std::string>& remarks) {
   std::set<std::string> asked;
@@ -60,7 +60,7 @@ Expected<LabelSpace> JudgedClasses(const Truth& truth, std::span<const BoxSource
     asked.insert(canonical);
   }
   std::set<std::string> named;
-  for (const BoxSource& source : sources) {
+  for (const DetectionSet& source : sources) {
     for (const std::string& name : source.classes.names) {
       named.insert(synonyms.Canonical(name));
     }
@@ -94,8 +94,8 @@ Expected<LabelSpace> JudgedClasses(const Truth& truth, std::span<const BoxSource
 
 }  // namespace
 
-Expected<BoxSource> BoxesOf(const Recording& recording, std::string title) {
-  BoxSource source{std::move(title), recording.classes, {}};
+Expected<DetectionSet> BoxesOf(const Recording& recording, std::string title) {
+  DetectionSet source{std::move(title), recording.classes, {}};
   if (recording.model.nms == "none") {
     return Fail(ErrorCode::kUnsupported,
                 source.title + " holds boxes before NMS, many an object; record it with NMS");
@@ -112,8 +112,8 @@ Expected<BoxSource> BoxesOf(const Recording& recording, std::string title) {
   return source;
 }
 
-BoxSource BoxesOf(const Trace& trace, std::string title) {
-  BoxSource source{std::move(title), trace.run.classes, {}};
+DetectionSet BoxesOf(const Trace& trace, std::string title) {
+  DetectionSet source{std::move(title), trace.run.classes, {}};
   source.images.reserve(trace.frames.size());
   for (const FrameRecord& frame : trace.frames) {
     source.images.push_back({frame.name, frame.detections});
@@ -121,8 +121,8 @@ BoxSource BoxesOf(const Trace& trace, std::string title) {
   return source;
 }
 
-BoxSource NearBoxesOf(const Trace& trace, std::string title) {
-  BoxSource source{std::move(title), trace.run.classes, {}};
+DetectionSet NearBoxesOf(const Trace& trace, std::string title) {
+  DetectionSet source{std::move(title), trace.run.classes, {}};
   source.images.reserve(trace.frames.size());
   for (const FrameRecord& frame : trace.frames) {
     source.images.push_back({frame.name, {}});
@@ -136,7 +136,7 @@ BoxSource NearBoxesOf(const Trace& trace, std::string title) {
   return source;
 }
 
-Expected<AlignedSet> Align(const Truth& truth, std::span<const BoxSource> sources,
+Expected<AlignedSet> Align(const Truth& truth, std::span<const DetectionSet> sources,
                            const Synonyms& synonyms, std::span<const std::string> only) {
   AlignedSet set;
   Expected<LabelSpace> classes = JudgedClasses(truth, sources, synonyms, only, set.remarks);
@@ -146,7 +146,7 @@ Expected<AlignedSet> Align(const Truth& truth, std::span<const BoxSource> source
   set.classes = std::move(*classes);
 
   std::vector<Places> places;
-  for (const BoxSource& source : sources) {
+  for (const DetectionSet& source : sources) {
     Expected<Places> found = PlacesIn(source);
     if (!found) {
       return tl::unexpected(found.error());

@@ -22,21 +22,21 @@ struct FoundBoxes {
 };
 
 /// Boxes that somebody found in a set of images, in that somebody's own classes.
-struct BoxSource {
+struct DetectionSet {
   std::string title;  ///< for messages: "near", "far", a file's name
   LabelSpace classes;
   std::vector<FoundBoxes> images;
 
-  friend bool operator==(const BoxSource&, const BoxSource&) = default;
+  friend bool operator==(const DetectionSet&, const DetectionSet&) = default;
 };
 
 /// Errors: kUnsupported when the recording has frames in regions, whose boxes must be merged first,
 /// or boxes before NMS.
-Expected<BoxSource> BoxesOf(const Recording& recording, std::string title);
+Expected<DetectionSet> BoxesOf(const Recording& recording, std::string title);
 /// The final boxes of a trace.
-BoxSource BoxesOf(const Trace& trace, std::string title);
+DetectionSet BoxesOf(const Trace& trace, std::string title);
 /// The near model's own boxes in a trace; a frame whose near model failed has none.
-BoxSource NearBoxesOf(const Trace& trace, std::string title);
+DetectionSet NearBoxesOf(const Trace& trace, std::string title);
 
 /// The truth and every source's boxes over the same images and in the same classes.
 struct AlignedSet {
@@ -59,7 +59,7 @@ struct AlignedSet {
 /// @param only  class names to judge, any spelling; empty: all of the truth's.
 /// Errors: kInvalidInput when an image stands twice in a source, when no image or no class is
 /// common; kNotFound for a name in `only` that the truth does not have.
-Expected<AlignedSet> Align(const Truth& truth, std::span<const BoxSource> sources,
+Expected<AlignedSet> Align(const Truth& truth, std::span<const DetectionSet> sources,
                            const Synonyms& synonyms, std::span<const std::string> only = {});
 
 }  // namespace nearfar

@@ -450,9 +450,10 @@ Truth TwoClassTruth() {
 }
 
 TEST(Align, JoinsImagesByNameAndClassesByCanonicalName) {
-  const BoxSource source{"near",
-                         {{"motorbike", "Person", "cow"}},
-                         {{"a", {}}, {"b", {{kLeft, .9F, 0}, {kRight, .8F, 1}, {kRight, .7F, 2}}}}};
+  const DetectionSet source{
+      "near",
+      {{"motorbike", "Person", "cow"}},
+      {{"a", {}}, {"b", {{kLeft, .9F, 0}, {kRight, .8F, 1}, {kRight, .7F, 2}}}}};
   const auto set = Align(TwoClassTruth(), std::vector{source}, Synonyms::Default());
   ASSERT_TRUE(set) << set.error().message;
   ASSERT_EQ(set->images.size(), 2U);
@@ -465,9 +466,9 @@ TEST(Align, JoinsImagesByNameAndClassesByCanonicalName) {
 
 TEST(Align, SaysWhatIsLeftOut) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const BoxSource near{
+  const DetectionSet near{
       "near", {{"person"}}, {{"b", {{kRight, nan, 0}, {kRight, .8F, 0}}}, {"z", {}}}};
-  const BoxSource far{"far", {{"person"}}, {{"a", {}}, {"b", {}}}};
+  const DetectionSet far{"far", {{"person"}}, {{"a", {}}, {"b", {}}}};
   const auto set = Align(TwoClassTruth(), std::vector{near, far}, Synonyms::Default());
   ASSERT_TRUE(set) << set.error().message;
   EXPECT_EQ(set->images.size(), 1U);
@@ -480,7 +481,7 @@ TEST(Align, SaysWhatIsLeftOut) {
 }
 
 TEST(Align, JudgesTheAskedClassesOnly) {
-  const BoxSource source{"near", {{"person", "motorbike"}}, {{"b", {{kLeft, .9F, 1}}}}};
+  const DetectionSet source{"near", {{"person", "motorbike"}}, {{"b", {{kLeft, .9F, 1}}}}};
   const std::vector<std::string> only = {"Motorbike"};
   const auto set = Align(TwoClassTruth(), std::vector{source}, Synonyms::Default(), only);
   ASSERT_TRUE(set) << set.error().message;
@@ -494,7 +495,7 @@ TEST(Align, JudgesTheAskedClassesOnly) {
 
 TEST(Align, RefusesWhatHasNothingInCommonAndDuplicates) {
   const struct {
-    BoxSource source;
+    DetectionSet source;
     const char* why;
   } cases[] = {
       {{"near", {{"person"}}, {}}, "no image in common"},

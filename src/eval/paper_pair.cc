@@ -211,9 +211,9 @@ Expected<PaperPair> PaperPair::Make(const Recording& near, const Recording& far,
   if (const auto valid = Validate(options); !valid) {
     return tl::unexpected(valid.error());
   }
-  std::vector<BoxSource> sources;
+  std::vector<DetectionSet> sources;
   for (const auto& [recording, title] : {std::pair(&near, "near"), std::pair(&far, "far")}) {
-    Expected<BoxSource> source = BoxesOf(*recording, title);
+    Expected<DetectionSet> source = BoxesOf(*recording, title);
     if (!source) {
       return tl::unexpected(source.error());
     }
@@ -286,7 +286,7 @@ Expected<PaperAnswer> PaperPair::At(std::string_view discriminator, double ratio
 }
 
 Expected<void> PaperPair::TakeRun(PaperColumn way, const Trace& trace) {
-  const BoxSource source = BoxesOf(trace, "trace");
+  const DetectionSet source = BoxesOf(trace, "trace");
   const Truth truth{.classes = classes_, .images = images_};
   const Expected<AlignedSet> set = Align(truth, {&source, 1}, synonyms_, classes_.names);
   if (!set) {

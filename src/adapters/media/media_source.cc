@@ -6,14 +6,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <opencv2/core/utils/logger.hpp>
+#include <opencv2/videoio.hpp>
 #include <optional>
 #include <unordered_map>
 #include <utility>
 
-#include <opencv2/core/utils/logger.hpp>
-#include <opencv2/videoio.hpp>
-
 #include "adapters/media/natural_order.h"
+#include "data/sequence_info.h"
 
 namespace nearfar {
 namespace {
@@ -40,8 +40,7 @@ bool IsOneOf(const std::string& extension, std::initializer_list<const char*> kn
 }
 
 bool IsPictureName(const fs::path& path) {
-  return IsOneOf(LowerExtension(path),
-                 {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"});
+  return IsOneOf(LowerExtension(path), {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"});
 }
 
 bool IsVideoName(const fs::path& path) {
@@ -107,9 +106,15 @@ Expected<std::vector<std::string>> LinesOf(const std::string& list) {
   return paths;
 }
 
-/// Pictures and videos behind the inputs, in order, still without names.
-Expected<std::vector<Entry>> Expand(const std::vector<std::string>& inputs, bool recursive) {
-  std::vector<Entry> entries;
+/// What stands behind the inputs.
+struct Expansion {
+  std::vector<Entry> entries;  ///< in order, still without names
+  double sequence_rate = 0;    ///< frames a second of the first image sequence; 0: there is none
+};
+
+Expected<Expansion> Expand(const std::vector<std::string>& inputs, bool recursive) {
+  Expansion expansion;
+  std::vector<Entry>& entries = expansion.entries;
   const auto add = [&](const std::string& path) {
     entries.push_back({path, {}, IsVideoName(path)});
   };
@@ -118,6 +123,21 @@ Expected<std::vector<Entry>> Expand(const std::vector<std::string>& inputs, bool
     Expected<std::vector<std::string>> paths = std::vector<std::string>{input};
     if (input.size() > 1 && input.front() == '@') {
       paths = LinesOf(input.substr(1));
+    } else if (const std::string info_file = (fs::path(input) / "seqinfo.ini").string();
+               fs::exists(info_file, ignored)) {
+      const auto info = ReadSequenceInfo(info_file);
+      if (!info) {
+        return tl::unexpected(info.error());
+      }
+      const std::string pictures = (fs::path(input) / info->pictures).string();
+      paths = FilesIn<fs::directory_iterator>(pictures);
+      if (paths && paths->empty()) {
+        return Fail(ErrorCode::kInvalidInput, "no picture in " + pictures + ", where " + info_file +
+                                                  " says that the sequence is");
+      }
+      if (expansion.sequence_rate == 0) {
+        expansion.sequence_rate = info->fps;
+      }
     } else if (fs::is_directory(input, ignored)) {
       paths = recursive ? FilesIn<fs::recursive_directory_iterator>(input)
                         : FilesIn<fs::directory_iterator>(input);
@@ -137,7 +157,7 @@ Expected<std::vector<Entry>> Expand(const std::vector<std::string>& inputs, bool
   if (entries.empty()) {
     return Fail(ErrorCode::kInvalidInput, "no pictures were given: name files, folders or videos");
   }
-  return entries;
+  return expansion;
 }
 
 /// Gives every entry its name, and says where a name had to be changed.
@@ -170,12 +190,13 @@ void NameEntries(std::vector<Entry>& entries, std::vector<std::string>& remarks)
 
 class FileSource final : public MediaSource {
  public:
-  FileSource(std::vector<Entry> entries, std::vector<std::string> remarks,
-             const MediaOptions& options, const Clock& clock)
-      : entries_(std::move(entries)),
+  FileSource(Expansion expansion, std::vector<std::string> remarks, const MediaOptions& options,
+             const Clock& clock)
+      : entries_(std::move(expansion.entries)),
         remarks_(std::move(remarks)),
         options_(options),
-        clock_(clock) {
+        clock_(clock),
+        frames_per_second_(expansion.sequence_rate) {
     const auto video = std::find_if(entries_.begin(), entries_.end(),
                                     [](const Entry& entry) { return entry.is_video; });
     if (video != entries_.end()) {
@@ -258,10 +279,10 @@ class FileSource final : public MediaSource {
       const Size size{static_cast<int>(video_->get(cv::CAP_PROP_FRAME_WIDTH)),
                       static_cast<int>(video_->get(cv::CAP_PROP_FRAME_HEIGHT))};
       if (size.area() > options_.limits.max_pixels) {
-        return BrokenVideo(
-            entry, Error{ErrorCode::kLimitExceeded,
-                         entry.path + ": its frames have " + std::to_string(size.area()) +
-                             " pixels; the limit is " + std::to_string(options_.limits.max_pixels)});
+        return BrokenVideo(entry, Error{ErrorCode::kLimitExceeded,
+                                        entry.path + ": its frames have " +
+                                            std::to_string(size.area()) + " pixels; the limit is " +
+                                            std::to_string(options_.limits.max_pixels)});
       }
     }
     auto frame = NewFrame(entry.path, FrameName(entry));
@@ -300,8 +321,7 @@ class FileSource final : public MediaSource {
 
   std::string FrameName(const Entry& entry) const {
     char number[24];
-    std::snprintf(number, sizeof number, "%06llu",
-                  static_cast<unsigned long long>(video_number_));
+    std::snprintf(number, sizeof number, "%06llu", static_cast<unsigned long long>(video_number_));
     return entries_.size() == 1 ? number : entry.name + "_" + number;
   }
 
@@ -323,13 +343,13 @@ Expected<std::unique_ptr<MediaSource>> MediaSource::Open(const std::vector<std::
                                                          const MediaOptions& options,
                                                          const Clock& clock) {
   QuietVideoLibraries();
-  auto entries = Expand(inputs, options.recursive);
-  if (!entries) {
-    return tl::unexpected(entries.error());
+  auto expansion = Expand(inputs, options.recursive);
+  if (!expansion) {
+    return tl::unexpected(expansion.error());
   }
   std::vector<std::string> remarks;
-  NameEntries(*entries, remarks);
-  return std::make_unique<FileSource>(std::move(*entries), std::move(remarks), options, clock);
+  NameEntries(expansion->entries, remarks);
+  return std::make_unique<FileSource>(*std::move(expansion), std::move(remarks), options, clock);
 }
 
 }  // namespace nearfar

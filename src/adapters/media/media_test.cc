@@ -1,12 +1,12 @@
+#include <gmock/gmock.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <string>
-#include <vector>
-
-#include <gmock/gmock.h>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/videoio.hpp>
+#include <string>
+#include <vector>
 
 #include "adapters/media/media_source.h"
 #include "adapters/media/natural_order.h"
@@ -163,6 +163,21 @@ TEST_F(Media, GivesAVideoThatCannotBeReadOneTurnAndGoesOn) {
   EXPECT_TRUE(items[2].frame);
 }
 
+TEST_F(Media, ReadsAnImageSequenceFromTheFolderThatItsSeqinfoNames) {
+  Picture("inner/000002.jpg");
+  Picture("inner/000001.jpg");
+  Picture("beside.jpg");
+  Text("seqinfo.ini", "[Sequence]\nimDir=inner\nframeRate=14\nimWidth=30\nimHeight=20\n");
+  auto source = Open({folder_});
+  EXPECT_THAT(Names(All(*source)), ElementsAre("000001", "000002"));
+  EXPECT_DOUBLE_EQ(source->frames_per_second(), 14);
+  Text("seqinfo.ini", "imDir=nowhere\nimWidth=30\nimHeight=20\n");
+  EXPECT_THAT(MediaSource::Open({folder_}, {}, clock_).error().message, HasSubstr("nowhere"));
+  Text("seqinfo.ini", "imWidth=30\n");
+  EXPECT_THAT(MediaSource::Open({folder_}, {}, clock_).error().message,
+              HasSubstr("seqinfo.ini: lacks imWidth or imHeight"));
+}
+
 TEST_F(Media, RefusesWhatHoldsNoPictures) {
   EXPECT_THAT(MediaSource::Open({}, {}, clock_).error().message, HasSubstr("no pictures"));
   EXPECT_THAT(MediaSource::Open({folder_}, {}, clock_).error().message, HasSubstr("--recursive"));
@@ -220,8 +235,8 @@ TEST_F(Media, VideoSinkTellsOfAPathThatCannotBeWritten) {
   fs::create_symlink("/dev/full", folder_ + "/full.mp4");
   auto sink = MakeVideoSink(folder_ + "/full.mp4", 10, {});
   const Image picture(Size{64, 48});
-  const bool failed = !sink->Begin(RunRecord{}) || !sink->Write(Record("a"), picture.view()) ||
-                      !sink->End();
+  const bool failed =
+      !sink->Begin(RunRecord{}) || !sink->Write(Record("a"), picture.view()) || !sink->End();
   EXPECT_TRUE(failed);
 }
 
