@@ -1,0 +1,64 @@
+#include "flow/factory.h"
+
+#include <algorithm>
+
+#include "core/phrase.h"
+#include "flow/comp.h"
+
+namespace nearfar {
+namespace {
+
+constexpr FlowFilterInfo kFilters[] = {
+    {"all", "no filter: every cell of every frame is looked at"},
+    {"comp-1", "the paper's Comp-1: skips what was empty one frame before"},
+    {"comp-2", "skips what was empty two frames before"},
+    {"comp-3", "skips what was empty three frames before"},
+    {"comp-4", "skips what was empty four frames before"},
+    {"comp-5", "skips what was empty five frames before"},
+};
+
+Expected<void> Refuse(const std::string& what, double value, const std::string& range) {
+  return Fail(ErrorCode::kInvalidInput,
+              "flow filter: " + what + " is " + ShortNumber(value) + ", but must be " + range);
+}
+
+}  // namespace
+
+std::span<const FlowFilterInfo> KnownFlowFilters() { return kFilters; }
+
+Expected<void> Validate(const FlowFilterSpec& spec) {
+  const bool known =
+      std::any_of(std::begin(kFilters), std::end(kFilters),
+                  [&](const FlowFilterInfo& info) { return info.name == spec.name; });
+  if (!known) {
+    std::string names;
+    for (const FlowFilterInfo& info : kFilters) {
+      names += (names.empty() ? "" : ", ") + std::string(info.name);
+    }
+    return Fail(ErrorCode::kNotFound,
+                "no flow filter is called '" + spec.name + "'; there are " + names);
+  }
+  if (!(spec.target_recall > 0 && spec.target_recall < 1)) {
+    return Refuse("target_recall", spec.target_recall, "above 0 and below 1");
+  }
+  if (!(spec.full_look_share >= 0 && spec.full_look_share <= 1)) {
+    return Refuse("full_look_share", spec.full_look_share, "in [0, 1]");
+  }
+  if (spec.max_age < 1) {
+    return Refuse("max_age", spec.max_age, "at least 1 frame");
+  }
+  return {};
+}
+
+Expected<std::unique_ptr<FlowFilter>> MakeFlowFilter(const FlowFilterSpec& spec) {
+  if (const Expected<void> valid = Validate(spec); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  if (spec.name.starts_with("comp-")) {
+    return std::make_unique<Comp>(
+        CompOptions{.back = spec.name.back() - '0', .unknown_is_empty = spec.unknown_is_empty});
+  }
+  return std::make_unique<KeepAll>();
+}
+
+}  // namespace nearfar
