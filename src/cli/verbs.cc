@@ -9,6 +9,7 @@ std::function<int()> SetUpEval(CLI::App& app);
 std::function<int()> SetUpExplain(CLI::App& app);
 std::function<int()> SetUpImport(CLI::App& app);
 std::function<int()> SetUpModel(CLI::App& app);
+std::function<int()> SetUpMosaic(CLI::App& app);
 std::function<int()> SetUpNode(CLI::App& app);
 std::function<int()> SetUpPaper(CLI::App& app);
 std::function<int()> SetUpRecord(CLI::App& app);
@@ -66,6 +67,10 @@ std::span<const Verb> Verbs() {
            SetUpPaper},
       Verb{"scene", "draw an annotated set of street pictures from a seed",
            "nearfar scene --out scene --split calibrate=60 --split judge=60", SetUpScene},
+      Verb{"mosaic", "lay annotated pictures side by side: 4K test frames from 1080p pictures",
+           "nearfar scene --out street --split val=20 --format coco\n"
+           "nearfar mosaic street --out large --grid 2x2 --count 8",
+           SetUpMosaic},
   };
   return verbs;
 }

@@ -92,6 +92,7 @@ struct CocoAnnotation {
   std::vector<float> bbox;
   float area = -1;
   int crowd = 0;
+  std::int64_t track = -1;
 };
 
 struct Instances {
@@ -153,6 +154,7 @@ Expected<Instances> ReadInstances(const std::string& path) {
                                       .Require("bbox", annotation.bbox)
                                       .Read("area", annotation.area)
                                       .Read("iscrowd", annotation.crowd)
+                                      .Read("track_id", annotation.track)
                                       .error();
               if (error.empty() && annotation.bbox.size() != 4) {
                 error = ".bbox: expected [x, y, width, height]";
@@ -255,7 +257,8 @@ Expected<Truth> ReadCocoTruth(const std::string& path, const Synonyms& synonyms)
     truth.images[image->second].objects.push_back({.box = {b[0], b[1], b[0] + b[2], b[1] + b[3]},
                                                    .label = category->second,
                                                    .crowd = annotation.crowd != 0,
-                                                   .area = annotation.area});
+                                                   .area = annotation.area,
+                                                   .track = annotation.track});
   }
   if (without_area > 0) {
     truth.remarks.push_back(std::to_string(without_area) +

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ struct TruthObject {
   bool difficult = false;  ///< VOC: neither wanted nor punished
   bool crowd = false;      ///< COCO: a region that stands for many objects; boxes in it are ignored
   float area = -1;         ///< COCO: area of the object's mask in px²; < 0: take the box's
+  std::int64_t track = -1;  ///< who it is, the same number in all images of the set; < 0: not told
 
   friend bool operator==(const TruthObject&, const TruthObject&) = default;
 };

@@ -51,6 +51,9 @@ std::string FormatCocoInstances(const Truth& truth) {
       json.EndArray();
       json.Field("area", object.area >= 0 ? object.area : object.box.area());
       json.Field("iscrowd", object.crowd || object.difficult ? 1 : 0);
+      if (object.track >= 0) {
+        json.Field("track_id", object.track);
+      }
       json.EndObject();
     }
   }

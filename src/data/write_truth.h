@@ -18,7 +18,8 @@ std::string FormatVocXml(const TruthImage& image, const LabelSpace& classes,
 
 /// The COCO instances JSON of a set, as ReadCocoTruth takes it. Categories are numbered from 1 in
 /// the order of the classes, images and annotations from 1 in theirs. COCO knows no difficult
-/// objects: they become crowd regions, which are neither wanted nor punished either.
+/// objects: they become crowd regions, which are neither wanted nor punished either. Tracks stand as
+/// `track_id`, as sets of videos in COCO's form have them.
 /// REQUIRES: every label is in the truth's classes.
 std::string FormatCocoInstances(const Truth& truth);
 
