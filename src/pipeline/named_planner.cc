@@ -1,0 +1,90 @@
+#include "pipeline/named_planner.h"
+
+#include <algorithm>
+#include <array>
+
+namespace nearfar {
+namespace {
+
+constexpr std::array kPlanners = {
+    NamedPlannerInfo{"hode", "ours: learned filter, joined tiles, overview, border rule, earliest "
+                             "completion"},
+    NamedPlannerInfo{"hode-printed",
+                     "the paper's: its network, one request a tile, duplicates by IoU, its DQN"},
+    NamedPlannerInfo{"all-tiles", "hode that drops no tile"},
+    NamedPlannerInfo{"infer-4k", "whole frames, dealt out by speed"},
+    NamedPlannerInfo{"elf", "the last boxes grown by 30 %, dealt out by speed"},
+    NamedPlannerInfo{"salbs", "hode-printed, dealt out by speed"},
+    NamedPlannerInfo{"comp-1", "hode-printed that drops what was empty one frame ago, and so on"},
+    NamedPlannerInfo{"comp-2", ""},
+    NamedPlannerInfo{"comp-3", ""},
+    NamedPlannerInfo{"comp-4", ""},
+    NamedPlannerInfo{"comp-5", ""},
+};
+
+}  // namespace
+
+std::span<const NamedPlannerInfo> KnownPlanners() { return kPlanners; }
+
+Expected<PlannerSpec> NamedPlanner(std::string_view name, std::vector<NodeDescription> nodes) {
+  const bool known = std::any_of(kPlanners.begin(), kPlanners.end(),
+                                 [&](const NamedPlannerInfo& info) { return info.name == name; });
+  if (!known) {
+    std::string names;
+    for (const NamedPlannerInfo& info : kPlanners) {
+      names += (names.empty() ? "" : ", ") + std::string(info.name);
+    }
+    return Fail(ErrorCode::kNotFound,
+                "there is no planner '" + std::string(name) + "'; there are " + names);
+  }
+  PlannerSpec spec{.name = std::string(name)};
+  spec.options.nodes = std::move(nodes);
+  spec.filter.name = "flow";
+  spec.scheduler.name = "earliest";
+  if (name == "hode") {
+    return spec;
+  }
+  if (name == "all-tiles") {
+    spec.filter.name = "all";
+    return spec;
+  }
+  // What the paper prints, and what it compares with.
+  spec.options.joining.on = false;
+  spec.options.overview = 0;
+  spec.options.merge = TileMerge::kIou;
+  spec.filter.name = "flow-net";
+  spec.scheduler.name = "dqn";
+  if (name == "infer-4k") {
+    spec.options.cut = FrameCut::kWhole;
+    spec.filter.name = "all";
+    spec.scheduler.name = "proportional";
+  } else if (name == "elf") {
+    spec.options.cut = FrameCut::kBoxes;
+    spec.filter.name = "all";
+    spec.scheduler.name = "salbs";
+  } else if (name == "salbs") {
+    spec.scheduler.name = "salbs";
+  } else if (name.starts_with("comp-")) {
+    spec.filter.name = name;
+  }
+  return spec;
+}
+
+Expected<std::unique_ptr<ParallelPlanner>> MakePlanner(const PlannerSpec& spec) {
+  if (const auto valid = Validate(spec.options); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  auto filter = MakeFlowFilter(spec.filter);
+  if (!filter) {
+    return tl::unexpected(filter.error());
+  }
+  auto scheduler = MakeScheduler(spec.scheduler);
+  if (!scheduler) {
+    return tl::unexpected(scheduler.error());
+  }
+  return std::make_unique<ParallelPlanner>(
+      spec.options,
+      ParallelPolicies{.filter = std::move(*filter), .scheduler = std::move(*scheduler)});
+}
+
+}  // namespace nearfar
