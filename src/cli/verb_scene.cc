@@ -13,6 +13,7 @@
 
 #include "adapters/image/codec.h"
 #include "cli/report.h"
+#include "cli/settings.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
 #include "data/scene.h"
@@ -52,18 +53,6 @@ Expected<int> ParseCount(std::string_view text) {
     return Fail(ErrorCode::kInvalidInput, "no whole number");
   }
   return value;
-}
-
-Expected<Size> ParseSize(const std::string& text) {
-  const std::size_t cross = text.find('x');
-  if (cross != std::string::npos) {
-    const auto width = ParseCount(std::string_view(text).substr(0, cross));
-    const auto height = ParseCount(std::string_view(text).substr(cross + 1));
-    if (width && height) {
-      return Size{*width, *height};
-    }
-  }
-  return BadFlag("--size", text, "give WIDTHxHEIGHT in px, such as 320x240");
 }
 
 Expected<std::vector<Split>> ParseSplits(const std::vector<std::string>& texts) {
@@ -211,7 +200,7 @@ int RunScene(SceneFlags flags) {
   const auto size = ParseSize(flags.size);
   const auto splits = ParseSplits(flags.splits);
   if (!size || !splits) {
-    Say((!size ? size.error() : splits.error()).message);
+    Say(!size ? "--size: " + size.error().message : splits.error().message);
     return kUsage;
   }
   flags.options.size = *size;

@@ -58,6 +58,7 @@ Expected<PlannerSpec> NamedPlanner(std::string_view name, std::vector<NodeDescri
     spec.options.cut = FrameCut::kWhole;
     spec.filter.name = "all";
     spec.scheduler.name = "proportional";
+    spec.window = 2 * static_cast<int>(spec.options.nodes.size());  // a frame occupies one node
   } else if (name == "elf") {
     spec.options.cut = FrameCut::kBoxes;
     spec.filter.name = "all";
@@ -70,7 +71,9 @@ Expected<PlannerSpec> NamedPlanner(std::string_view name, std::vector<NodeDescri
   return spec;
 }
 
-Expected<std::unique_ptr<ParallelPlanner>> MakePlanner(const PlannerSpec& spec) {
+Expected<std::unique_ptr<ParallelPlanner>> MakePlanner(
+    const PlannerSpec& spec, std::unique_ptr<Discriminator> discriminator,
+    std::unique_ptr<UploadPolicy> upload) {
   if (const auto valid = Validate(spec.options); !valid) {
     return tl::unexpected(valid.error());
   }
@@ -84,7 +87,10 @@ Expected<std::unique_ptr<ParallelPlanner>> MakePlanner(const PlannerSpec& spec) 
   }
   return std::make_unique<ParallelPlanner>(
       spec.options,
-      ParallelPolicies{.filter = std::move(*filter), .scheduler = std::move(*scheduler)});
+      ParallelPolicies{.filter = std::move(*filter),
+                       .scheduler = std::move(*scheduler),
+                       .discriminator = std::move(discriminator),
+                       .upload = std::move(upload)});
 }
 
 }  // namespace nearfar

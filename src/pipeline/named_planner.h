@@ -13,12 +13,13 @@
 
 namespace nearfar {
 
-/// Everything that a ParallelPlanner without a cascade is made of, as values.
+/// What a ParallelPlanner is made of, as values; all but its cascade.
 struct PlannerSpec {
   std::string name;
   ParallelPlannerOptions options;
   FlowFilterSpec filter;
   SchedulerSpec scheduler;
+  int window = 2;  ///< frames in flight that suit it; >= 1
 
   friend bool operator==(const PlannerSpec&, const PlannerSpec&) = default;
 };
@@ -35,7 +36,10 @@ std::span<const NamedPlannerInfo> KnownPlanners();
 /// The planner of that name for these nodes. Errors: kNotFound, naming those there are.
 Expected<PlannerSpec> NamedPlanner(std::string_view name, std::vector<NodeDescription> nodes);
 
+/// Makes it, with a cascade at tile grain where both of the last are given.
 /// Errors: those of the parts, naming the field.
-Expected<std::unique_ptr<ParallelPlanner>> MakePlanner(const PlannerSpec& spec);
+Expected<std::unique_ptr<ParallelPlanner>> MakePlanner(
+    const PlannerSpec& spec, std::unique_ptr<Discriminator> discriminator = nullptr,
+    std::unique_ptr<UploadPolicy> upload = nullptr);
 
 }  // namespace nearfar

@@ -116,11 +116,8 @@ void ParallelPlanner::On(const FrameArrived& event, Actions& actions) {
   }
   state.planned = true;
   state.grid = MakeTileGrid(event.size, options_.tile);
-  if (grid_ != state.grid) {  // the first frame, or another size in mid-stream
-    grid_ = state.grid;
-    policies_.filter->SetGrid(state.grid);
-    padding_ = PaddingEstimator(options_.padding);
-    last_people_.reset();
+  if (grid_ != state.grid) {
+    SetGrid(state.grid);
   }
   state.look = policies_.filter->Plan(event.frame, event.captured);
   PlanRegions(state);
@@ -238,6 +235,36 @@ void ParallelPlanner::On(const LinkChanged& event, Actions& /*actions*/) {
 
 void ParallelPlanner::On(const Trained& event, Actions& /*actions*/) {
   policies_.filter->Adopt(*event.training);
+}
+
+void ParallelPlanner::SetGrid(const TileGrid& grid) {
+  grid_ = grid;
+  policies_.filter->SetGrid(grid);
+  padding_ = PaddingEstimator(options_.padding);
+  last_people_.reset();
+  results_without_large_ = 0;
+}
+
+std::string ParallelPlanner::SaveState() const {
+  return policies_.filter->SaveState() + "\n" + policies_.scheduler->SaveState() + "\n";
+}
+
+Expected<void> ParallelPlanner::LoadState(std::string_view state, Size frame) {
+  const std::size_t end = state.find('\n');
+  const std::size_t last = end == std::string_view::npos ? end : state.find('\n', end + 1);
+  if (last != state.size() - 1) {
+    return Fail(ErrorCode::kInvalidInput, "a planner's state is two lines, one of its filter and one "
+                                          "of its scheduler");
+  }
+  SetGrid(MakeTileGrid(frame, options_.tile));
+  const std::string_view of_filter = state.substr(0, end);
+  const std::string_view of_scheduler = state.substr(end + 1, last - end - 1);
+  if (!of_filter.empty()) {
+    if (auto loaded = policies_.filter->LoadState(of_filter); !loaded) {
+      return loaded;
+    }
+  }
+  return of_scheduler.empty() ? Expected<void>() : policies_.scheduler->LoadState(of_scheduler);
 }
 
 void ParallelPlanner::PlanRegions(FrameState& state) {

@@ -116,6 +116,13 @@ class ParallelPlanner final : public Planner {
   bool needs_brenner() const override { return false; }
   bool needs_jpeg_bytes() const override { return false; }
 
+  /// What filter and scheduler have learned: two lines of text.
+  std::string SaveState() const;
+  /// Goes on with a saved state, for frames of this size. Errors: kInvalidInput when it is no state,
+  /// or one of another filter, scheduler or grid.
+  /// REQUIRES: no frame has come; frame.area() > 0.
+  Expected<void> LoadState(std::string_view state, Size frame);
+
   /// Frames that have arrived and are not yet emitted.
   std::size_t frames_in_flight() const { return frames_.size(); }
   const FlowFilter& filter() const { return *policies_.filter; }
@@ -197,6 +204,8 @@ class ParallelPlanner final : public Planner {
 
   /// Cuts the frame into regions by the look plan, and writes down why.
   void PlanRegions(FrameState& state);
+  /// The first frame, or another size in mid-stream: everything known of places is forgotten.
+  void SetGrid(const TileGrid& grid);
   std::vector<TiledRegion> CutFrame(const FrameState& state, const Padding& padding) const;
   bool IsReady(const Node& node, TimePoint now) const;
   /// Of the nodes that look at tiles.
