@@ -204,16 +204,18 @@ class TrackBoxes final : public BoxSource {
     const double again = std::max(detector.persistence, rate);
     const double present = rate / again;
     const auto instant = static_cast<std::uint64_t>(std::llround(look.seconds * 1e6));
-    const auto first = [](float edge) { return static_cast<int>(std::floor(edge / kFalseSquare)); };
-    for (int row = first(look.region.y1); row * kFalseSquare < look.region.y2; ++row) {
-      for (int column = first(look.region.x1); column * kFalseSquare < look.region.x2; ++column) {
+    const auto square_of = [](double edge) {
+      return static_cast<int>(std::floor(edge / kFalseSquare));
+    };
+    for (int row = square_of(look.region.y1); row <= square_of(look.region.y2); ++row) {
+      for (int column = square_of(look.region.x1); column <= square_of(look.region.x2); ++column) {
         const std::uint64_t square =
             MixBits(look.key ^ MixBits(static_cast<std::uint64_t>(row) << 32 |
                                        static_cast<std::uint32_t>(column)));
         const double place = look.seconds / detector.persistence_s + UniformOf(square);
         const std::uint64_t chance =
             MixBits(square ^ static_cast<std::uint64_t>(static_cast<std::int64_t>(place)) << 20);
-        if (UniformOf(chance) >= present || UniformOf(chance ^ MixBits(instant)) * 1.0 >= again) {
+        if (UniformOf(chance) >= present || UniformOf(chance ^ MixBits(instant)) >= again) {
           continue;
         }
         Rng rng(chance + 1);
