@@ -1,0 +1,284 @@
+#include "sim/detector_model.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "core/json_fields.h"
+#include "core/json_writer.h"
+#include "core/phrase.h"
+#include "core/rng.h"
+#include "data/text.h"
+
+namespace nearfar {
+namespace {
+
+constexpr int kSchema = 1;
+
+double Logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+/// The standard normal deviate behind a hash.
+double NormalOf(std::uint64_t hash) { return Rng(hash).Normal(); }
+
+bool Rising(const std::vector<double>& values) {
+  return std::is_sorted(values.begin(), values.end(), std::less_equal<>());
+}
+
+double EvidenceAt(const PersonDetector& detector, double height) {
+  const std::vector<double>& h = detector.heights;
+  const std::vector<double>& e = detector.evidence;
+  if (h.size() == 1 || height >= h.back()) {
+    return e.back();
+  }
+  const auto above = std::upper_bound(h.begin() + 1, h.end() - 1, height);
+  const auto j = static_cast<std::size_t>(above - h.begin());
+  const double part = std::log(height / h[j - 1]) / std::log(h[j] / h[j - 1]);
+  return e[j - 1] + part * (e[j] - e[j - 1]);
+}
+
+double Middle(const PersonDetector& detector, const Sight& sight) {
+  assert(sight.height > 0);
+  return EvidenceAt(detector, sight.height) - detector.hidden_loss * sight.hidden -
+         detector.crowding_loss * sight.crowding;
+}
+
+}  // namespace
+
+Expected<void> Validate(const PersonDetector& d) {
+  const auto wrong = [&](const std::string& what) {
+    return Fail(ErrorCode::kInvalidInput, "person detector '" + d.name + "': " + what);
+  };
+  const auto finite = [](const std::vector<double>& values) {
+    return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+  };
+  if (d.heights.empty() || d.heights.size() != d.evidence.size() || !finite(d.heights) ||
+      !finite(d.evidence) || !(d.heights.front() > 0) || !Rising(d.heights)) {
+    return wrong("heights must be numbers above 0 that rise, and evidence as many numbers");
+  }
+  if (d.scores.empty() || d.scores.size() != d.cuts.size() || !finite(d.cuts) ||
+      !(d.scores.front() > 0) || !(d.scores.back() < 1) || !Rising(d.scores) || !Rising(d.cuts)) {
+    return wrong("scores must rise within 0 and 1, and cuts rise, as many");
+  }
+  for (const auto& [name, above] :
+       {std::pair{"false_above", &d.false_above}, {"echo_above", &d.echo_above}}) {
+    const bool falls = std::is_sorted(above->rbegin(), above->rend());
+    if (above->size() != d.scores.size() || !falls || above->front() > 1 || above->back() < 0) {
+      return wrong(std::string(name) + " must fall from 1 towards 0, as many numbers as scores");
+    }
+  }
+  const std::pair<const char*, double> least_zero[] = {{"hidden_loss", d.hidden_loss},
+                                                       {"crowding_loss", d.crowding_loss},
+                                                       {"edge_share", d.edge_share},
+                                                       {"edge_px", d.edge_px},
+                                                       {"echoes", d.echoes},
+                                                       {"false_per_mpx", d.false_per_mpx},
+                                                       {"false_spread", d.false_spread}};
+  for (const auto& [name, value] : least_zero) {
+    if (!(value >= 0 && value < 1e6)) {
+      return wrong(std::string(name) + " is " + ShortNumber(value) + ", no number of at least 0");
+    }
+  }
+  if (!(d.persistence >= 0 && d.persistence <= 1)) {
+    return wrong("persistence is " + ShortNumber(d.persistence) + ", not within 0 and 1");
+  }
+  if (!(d.persistence_s > 0) || !(d.false_height > 0) || !(d.persistence_s < 1e6) ||
+      !(d.false_height < 1e6)) {
+    return wrong("persistence_s and false_height must be above 0");
+  }
+  return {};
+}
+
+double RecallOf(const PersonDetector& detector, const Sight& sight, double score) {
+  const std::vector<double>& scores = detector.scores;
+  const double middle = Middle(detector, sight);
+  if (score <= scores.front()) {
+    return Logistic(middle - detector.cuts.front());
+  }
+  const auto above = std::upper_bound(scores.begin(), scores.end(), score);
+  const auto k = static_cast<std::size_t>(above - scores.begin());
+  if (k < scores.size()) {
+    const double part = (score - scores[k - 1]) / (scores[k] - scores[k - 1]);
+    return Logistic(middle -
+                    (detector.cuts[k - 1] + part * (detector.cuts[k] - detector.cuts[k - 1])));
+  }
+  // The inverse of ScoreOf above the last cut.
+  const double part = std::min((score - scores.back()) / (1 - scores.back()), 1.0);
+  return Logistic(middle - detector.cuts.back() + std::log(std::max(1 - part, 1e-9)));
+}
+
+std::optional<float> ScoreOf(const PersonDetector& detector, const Sight& sight, double deviate) {
+  const double below = 0.5 * std::erfc(-deviate / std::sqrt(2.0));
+  const double p = std::clamp(below, 1e-12, 1 - 1e-12);
+  const double evidence = Middle(detector, sight) + std::log(p / (1 - p));
+  const std::vector<double>& cuts = detector.cuts;
+  const std::vector<double>& scores = detector.scores;
+  if (!(evidence > cuts.front())) {
+    return std::nullopt;
+  }
+  const auto above = std::upper_bound(cuts.begin(), cuts.end(), evidence);
+  const auto k = static_cast<std::size_t>(above - cuts.begin());
+  if (k < cuts.size()) {
+    const double part = (evidence - cuts[k - 1]) / (cuts[k] - cuts[k - 1]);
+    return static_cast<float>(scores[k - 1] + part * (scores[k] - scores[k - 1]));
+  }
+  return static_cast<float>(scores.back() +
+                            (1 - scores.back()) * (1 - std::exp(cuts.back() - evidence)));
+}
+
+float FalseScoreOf(const PersonDetector& detector, std::span<const double> above, double uniform) {
+  // `above` falls from 1: the interval in which the number lies, and where in it.
+  std::size_t k = 0;
+  while (k + 1 < above.size() && uniform < above[k + 1]) {
+    ++k;
+  }
+  const bool last = k + 1 == above.size();
+  const double low = detector.scores[k];
+  const double high = last ? 1 : detector.scores[k + 1];
+  const double span = above[k] - (last ? 0 : above[k + 1]);
+  const double part = span > 0 ? std::clamp((above[k] - uniform) / span, 0.0, 1.0) : 0;
+  return static_cast<float>(low + part * (high - low));
+}
+
+double PersistentDeviate(const PersonDetector& detector, std::uint64_t who, double seconds) {
+  // Somebody's own clock, so that not everybody changes at once.
+  const double place =
+      seconds / detector.persistence_s + static_cast<double>(MixBits(who) >> 11) * 0x1.0p-53;
+  const double knot = std::floor(place);
+  const auto at = [&](double which) {
+    return NormalOf(who ^ MixBits(static_cast<std::uint64_t>(static_cast<std::int64_t>(which))));
+  };
+  constexpr double kQuarterTurn = 1.5707963267948966;
+  const double turn = (place - knot) * kQuarterTurn;
+  const double slow = std::cos(turn) * at(knot) + std::sin(turn) * at(knot + 1);
+  const auto instant = static_cast<std::uint64_t>(std::llround(seconds * 1e6));
+  const double fresh = NormalOf(MixBits(who + 0x51ED270B) ^ MixBits(instant));
+  return std::sqrt(detector.persistence) * slow + std::sqrt(1 - detector.persistence) * fresh;
+}
+
+std::vector<Sight> Hiding(std::span<const Box> people) {
+  constexpr int kAcross = 8;
+  constexpr int kDown = 16;
+  std::vector<Sight> sights(people.size());
+  std::vector<std::size_t> in_front;
+  for (std::size_t i = 0; i < people.size(); ++i) {
+    const Box& box = people[i];
+    in_front.clear();
+    for (std::size_t j = 0; j < people.size(); ++j) {
+      if (j == i || IntersectionArea(box, people[j]) <= 0) {
+        continue;
+      }
+      sights[i].crowding = std::max(sights[i].crowding, double{Iou(box, people[j])});
+      if (people[j].y2 > box.y2 || (people[j].y2 == box.y2 && j < i)) {
+        in_front.push_back(j);
+      }
+    }
+    if (in_front.empty()) {
+      continue;
+    }
+    int hidden = 0;
+    for (int row = 0; row < kDown; ++row) {
+      for (int column = 0; column < kAcross; ++column) {
+        const float x = box.x1 + box.width() * (static_cast<float>(column) + 0.5F) / kAcross;
+        const float y = box.y1 + box.height() * (static_cast<float>(row) + 0.5F) / kDown;
+        hidden +=
+            std::any_of(in_front.begin(), in_front.end(),
+                        [&](std::size_t j) {
+                          const Box& other = people[j];
+                          return x >= other.x1 && x < other.x2 && y >= other.y1 && y < other.y2;
+                        })
+                ? 1
+                : 0;
+      }
+    }
+    sights[i].hidden = static_cast<double>(hidden) / (kAcross * kDown);
+  }
+  return sights;
+}
+
+std::string ToJson(const PersonDetector& d) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Field("type", "person-detector");
+  json.Field("schema", kSchema);
+  json.Field("name", d.name);
+  json.Field("heights", d.heights);
+  json.Field("evidence", d.evidence);
+  json.Field("hidden_loss", d.hidden_loss);
+  json.Field("crowding_loss", d.crowding_loss);
+  json.Field("scores", d.scores);
+  json.Field("cuts", d.cuts);
+  json.Field("edge_share", d.edge_share);
+  json.Field("edge_px", d.edge_px);
+  json.Field("false_per_mpx", d.false_per_mpx);
+  json.Field("false_above", d.false_above);
+  json.Field("false_height", d.false_height);
+  json.Field("false_spread", d.false_spread);
+  json.Field("echoes", d.echoes);
+  json.Field("echo_above", d.echo_above);
+  json.Field("persistence", d.persistence);
+  json.Field("persistence_s", d.persistence_s);
+  json.Field("people", d.people);
+  json.EndObject();
+  return text;
+}
+
+Expected<PersonDetector> ParsePersonDetector(std::string_view text) {
+  const nlohmann::json object = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (object.is_discarded()) {
+    return Fail(ErrorCode::kInvalidInput, "this is no JSON, or a cut one");
+  }
+  PersonDetector d;
+  std::string type;
+  int schema = kSchema;
+  JsonFields<nlohmann::json> fields(object);
+  fields.Require("type", type).Read("schema", schema);
+  if (fields.ok() && type != "person-detector") {
+    return Fail(ErrorCode::kInvalidInput, "this is no person detector: its type is '" + type + "'");
+  }
+  if (fields.ok() && schema > kSchema) {
+    return Fail(ErrorCode::kUnsupported, "schema " + std::to_string(schema) +
+                                             " is of a later nearfar; this one reads " +
+                                             std::to_string(kSchema));
+  }
+  fields.Read("name", d.name)
+      .Require("heights", d.heights)
+      .Require("evidence", d.evidence)
+      .Read("hidden_loss", d.hidden_loss)
+      .Read("crowding_loss", d.crowding_loss)
+      .Require("scores", d.scores)
+      .Require("cuts", d.cuts)
+      .Read("edge_share", d.edge_share)
+      .Read("edge_px", d.edge_px)
+      .Read("false_per_mpx", d.false_per_mpx)
+      .Require("false_above", d.false_above)
+      .Read("false_height", d.false_height)
+      .Read("false_spread", d.false_spread)
+      .Read("echoes", d.echoes)
+      .Require("echo_above", d.echo_above)
+      .Read("persistence", d.persistence)
+      .Read("persistence_s", d.persistence_s)
+      .Read("people", d.people);
+  if (!fields.ok()) {
+    return Fail(ErrorCode::kInvalidInput, "person detector" + fields.error());
+  }
+  if (const auto valid = Validate(d); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  return d;
+}
+
+Expected<PersonDetector> ReadPersonDetector(const std::string& path) {
+  const Expected<std::string> text = ReadFileText(path);
+  if (!text) {
+    return tl::unexpected(text.error());
+  }
+  Expected<PersonDetector> detector = ParsePersonDetector(*text);
+  return detector ? std::move(detector)
+                  : Fail(detector.error().code, path + ": " + detector.error().message);
+}
+
+}  // namespace nearfar

@@ -1,0 +1,401 @@
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <unordered_map>
+
+#include "core/adam.h"
+#include "core/phrase.h"
+#include "sim/detector_model.h"
+
+namespace nearfar {
+namespace {
+
+constexpr int kKnots = 14;
+constexpr double kFirstKnot = 8;
+/// Up to here a larger person is not harder to find.
+constexpr double kMonotoneTo = 256;
+constexpr std::int64_t kLeastPeople = 50;
+/// Which half-octave has no data leans on this slope, as if one in ten people said so.
+constexpr double kPriorSlope = 0.5;
+constexpr double kPriorWeight = 0.1;
+
+/// Scores between which the evidence is cut.
+constexpr double kScores[] = {0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};
+constexpr std::size_t kCuts = std::size(kScores);
+
+double Logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+/// One look at somebody.
+struct Look {
+  std::size_t knot = 0;  ///< the one below, ...
+  float part = 0;        ///< ... and how far it is to the next
+  float hidden = 0;
+  float crowding = 0;
+  std::size_t level = 0;  ///< scores exceeded; 0: not found
+};
+
+/// An edge of a box that found somebody.
+struct EdgeMiss {
+  double side = 0;  ///< px as the model sees them, as is all here
+  double miss = 0;
+};
+
+struct Gathered {
+  std::vector<Look> looks;
+  std::vector<EdgeMiss> edges;
+  std::vector<double> false_scores;
+  std::vector<double> false_heights;
+  std::vector<double> echo_scores;
+  double found = 0;
+  double mpx = 0;
+};
+
+std::size_t LevelOf(double score) {
+  return static_cast<std::size_t>(std::lower_bound(std::begin(kScores), std::end(kScores), score) -
+                                  std::begin(kScores));
+}
+
+Look LookOf(const Sight& sight, double score) {
+  const double place =
+      std::clamp(2 * std::log2(std::max(sight.height, 1e-3) / kFirstKnot), -4.0, kKnots - 1.0);
+  const auto knot = static_cast<std::size_t>(std::clamp(std::floor(place), 0.0, kKnots - 2.0));
+  return {knot, static_cast<float>(place - static_cast<double>(knot)),
+          static_cast<float>(sight.hidden), static_cast<float>(sight.crowding), LevelOf(score)};
+}
+
+/// How a region is scaled before the model sees it.
+double ScaleOf(const ModelIdentity& model, const Rect& rect) {
+  if (model.input.area() == 0 || rect.size().area() == 0) {
+    return 1;
+  }
+  return std::min(static_cast<double>(model.input.width) / rect.width,
+                  static_cast<double>(model.input.height) / rect.height);
+}
+
+/// Somebody as a region shows them.
+struct Shown {
+  Box box;  ///< in px of the frame, cut to the region
+  Sight sight;
+  bool wanted = false;
+  bool whole = false;
+  double score = 0;  ///< of the box that found them; 0: none did
+};
+
+std::vector<Shown> ShownIn(const TruthImage& image, std::span<const Sight> sights, int person,
+                           const Rect& rect, double scale, double least_seen) {
+  const Box region{static_cast<float>(rect.x), static_cast<float>(rect.y),
+                   static_cast<float>(rect.x + rect.width),
+                   static_cast<float>(rect.y + rect.height)};
+  std::vector<Shown> shown;
+  for (std::size_t i = 0; i < image.objects.size(); ++i) {
+    const TruthObject& object = image.objects[i];
+    const float inside = IntersectionArea(object.box, region);
+    if (object.label != person || inside <= 0) {
+      continue;
+    }
+    const double share = inside / object.box.area();
+    Shown one{.box = {std::max(object.box.x1, region.x1), std::max(object.box.y1, region.y1),
+                      std::min(object.box.x2, region.x2), std::min(object.box.y2, region.y2)},
+              .sight = sights[i],
+              .wanted = !object.difficult && !object.crowd && share >= least_seen,
+              .whole = share > 0.999};
+    one.sight.hidden = 1 - (1 - one.sight.hidden) * share;
+    one.sight.height = one.box.height() * scale;
+    shown.push_back(one);
+  }
+  return shown;
+}
+
+void GatherRegion(const TruthImage& image, std::span<const Sight> sights, int person,
+                  const RecordedFrame& frame, int recorded_person, double scale,
+                  const DetectorFitOptions& options, Gathered& gathered) {
+  std::vector<Shown> shown = ShownIn(image, sights, person, frame.rect, scale, options.least_seen);
+  // By falling score, as recorded, each box goes to the one still free that it overlaps most.
+  for (const Detection& detection : frame.detections) {
+    if (detection.label != recorded_person || !(detection.score > kScores[0])) {
+      continue;
+    }
+    Shown* best = nullptr;
+    double best_iou = 0;
+    double touch = 0;
+    for (Shown& one : shown) {
+      const double iou = Iou(detection.box, one.box);
+      touch = std::max(touch, iou);
+      if (one.score == 0 && iou >= options.iou && (best == nullptr || iou > best_iou)) {
+        best = &one;
+        best_iou = iou;
+      }
+    }
+    if (best == nullptr) {
+      const bool neutral = std::any_of(shown.begin(), shown.end(), [&](const Shown& one) {
+        return !one.wanted &&
+               IntersectionArea(detection.box, one.box) >= 0.5F * detection.box.area();
+      });
+      if (!neutral && touch >= 0.1) {
+        gathered.echo_scores.push_back(detection.score);
+      } else if (!neutral) {
+        gathered.false_scores.push_back(detection.score);
+        gathered.false_heights.push_back(std::max(1.0, detection.box.height() * scale));
+      }
+      continue;
+    }
+    best->score = detection.score;
+    if (best->whole && best->sight.hidden < 0.2) {
+      const double width = best->box.width() * scale;
+      const double height = best->box.height() * scale;
+      gathered.edges.push_back({width, (detection.box.x1 - best->box.x1) * scale});
+      gathered.edges.push_back({width, (detection.box.x2 - best->box.x2) * scale});
+      gathered.edges.push_back({height, (detection.box.y1 - best->box.y1) * scale});
+      gathered.edges.push_back({height, (detection.box.y2 - best->box.y2) * scale});
+    }
+  }
+  for (const Shown& one : shown) {
+    gathered.found += one.score > 0 ? 1 : 0;
+    if (one.wanted) {
+      gathered.looks.push_back(LookOf(one.sight, one.score));
+    }
+  }
+  gathered.mpx += static_cast<double>(frame.rect.size().area()) * scale * scale / 1e6;
+}
+
+/// The numbers that are fitted.
+struct Numbers {
+  std::vector<float> evidence = std::vector<float>(kKnots);
+  std::vector<float> losses{2, 1};  ///< by hiding, by crowding
+  std::vector<float> cuts = std::vector<float>(kCuts);
+};
+
+/// Rising up to kMonotoneTo: neighbours that fall are pooled.
+void MakeRise(std::vector<float>& evidence) {
+  std::vector<std::pair<float, int>> pools;  // mean, count
+  std::size_t monotone = 0;
+  while (monotone < evidence.size() &&
+         kFirstKnot * std::exp2(0.5 * static_cast<double>(monotone)) <= kMonotoneTo * 1.001) {
+    pools.emplace_back(evidence[monotone], 1);
+    ++monotone;
+    while (pools.size() > 1 && pools[pools.size() - 2].first > pools.back().first) {
+      const auto [mean, count] = pools.back();
+      pools.pop_back();
+      auto& below = pools.back();
+      const auto together = static_cast<float>(below.second + count);
+      below.first =
+          (below.first * static_cast<float>(below.second) + mean * static_cast<float>(count)) /
+          together;
+      below.second += count;
+    }
+  }
+  std::size_t at = 0;
+  for (const auto& [mean, count] : pools) {
+    for (int i = 0; i < count; ++i) {
+      evidence[at++] = mean;
+    }
+  }
+}
+
+/// Adds minus the log-likelihood's gradient of one look.
+void AddGradient(const Look& look, const Numbers& numbers, Numbers& gradient) {
+  const std::size_t j = look.knot;
+  const double middle = (1 - look.part) * numbers.evidence[j] +
+                        look.part * numbers.evidence[j + 1] - numbers.losses[0] * look.hidden -
+                        numbers.losses[1] * look.crowding;
+  // P(level) = L(middle - the cut below) - L(middle - the cut above).
+  const bool has_low = look.level > 0;
+  const bool has_high = look.level < kCuts;
+  const double low = has_low ? Logistic(middle - numbers.cuts[look.level - 1]) : 1;
+  const double high = has_high ? Logistic(middle - numbers.cuts[look.level]) : 0;
+  const double p = std::max(low - high, 1e-12);
+  const double low_slope = has_low ? low * (1 - low) : 0;
+  const double high_slope = has_high ? high * (1 - high) : 0;
+  const auto by_middle = static_cast<float>((high_slope - low_slope) / p);
+  gradient.evidence[j] += (1 - look.part) * by_middle;
+  gradient.evidence[j + 1] += look.part * by_middle;
+  gradient.losses[0] -= look.hidden * by_middle;
+  gradient.losses[1] -= look.crowding * by_middle;
+  if (has_low) {
+    gradient.cuts[look.level - 1] += static_cast<float>(low_slope / p);
+  }
+  if (has_high) {
+    gradient.cuts[look.level] -= static_cast<float>(high_slope / p);
+  }
+}
+
+Numbers Descend(const std::vector<Look>& looks, const DetectorFitOptions& options) {
+  Numbers numbers;
+  for (int j = 0; j < kKnots; ++j) {
+    numbers.evidence[static_cast<std::size_t>(j)] = static_cast<float>(-2 + 0.5 * j);
+  }
+  for (std::size_t k = 0; k < kCuts; ++k) {
+    numbers.cuts[k] = 0.3F * static_cast<float>(k);
+  }
+  Adam adam({.learning_rate = 0.08, .steps = static_cast<double>(options.steps)});
+  for (int step = 0; step < options.steps; ++step) {
+    Numbers gradient;
+    gradient.losses = {0, 0};
+    for (const Look& look : looks) {
+      AddGradient(look, numbers, gradient);
+    }
+    std::vector<float>& e = gradient.evidence;
+    for (std::size_t j = 1; j < kKnots; ++j) {
+      const double slope = numbers.evidence[j] - numbers.evidence[j - 1];
+      const auto pull = static_cast<float>(2 * kPriorWeight * (slope - kPriorSlope));
+      e[j] += pull;
+      e[j - 1] -= pull;
+      if (j + 1 < kKnots) {
+        const double bend = numbers.evidence[j + 1] - numbers.evidence[j] - slope;
+        const auto push = static_cast<float>(2 * options.smoothing * bend);
+        e[j + 1] += push;
+        e[j] -= 2 * push;
+        e[j - 1] += push;
+      }
+    }
+    // Evidence and cuts may shift together: the first cut stays at 0.
+    gradient.cuts[0] = 0;
+    const double scale = 1 / static_cast<double>(looks.size());
+    adam.Begin();
+    adam.Step(numbers.evidence, gradient.evidence, scale);
+    adam.Step(numbers.losses, gradient.losses, scale);
+    adam.Step(numbers.cuts, gradient.cuts, scale);
+    MakeRise(numbers.evidence);
+    for (float& loss : numbers.losses) {
+      loss = std::max(loss, 0.0F);
+    }
+    for (std::size_t k = 1; k < kCuts; ++k) {
+      numbers.cuts[k] = std::max(numbers.cuts[k], numbers.cuts[k - 1] + 1e-3F);
+    }
+  }
+  return numbers;
+}
+
+/// Share of the scores above each of kScores; halved on from cut to cut where there are none.
+std::vector<double> SharesAbove(const std::vector<double>& scores) {
+  std::vector<double> above(kCuts);
+  for (std::size_t k = 0; k < kCuts; ++k) {
+    const auto count = std::count_if(scores.begin(), scores.end(),
+                                     [&](double score) { return score > kScores[k]; });
+    above[k] = scores.empty() ? std::exp2(-static_cast<double>(k))
+                              : static_cast<double>(count) / static_cast<double>(scores.size());
+  }
+  return above;
+}
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// Deviation of the edges, as a share of the side and in px beside it: from the smaller and the
+/// larger half, by the median, so that mistaken matches do not count.
+void FitEdges(std::vector<EdgeMiss> edges, PersonDetector& detector) {
+  if (edges.size() < 16) {
+    return;
+  }
+  std::sort(edges.begin(), edges.end(),
+            [](const EdgeMiss& a, const EdgeMiss& b) { return a.side < b.side; });
+  double side[2];
+  double variance[2];
+  for (int half = 0; half < 2; ++half) {
+    const auto begin =
+        edges.begin() + (half == 0 ? 0 : static_cast<std::ptrdiff_t>(edges.size() / 2));
+    const auto end =
+        half == 0 ? edges.begin() + static_cast<std::ptrdiff_t>(edges.size() / 2) : edges.end();
+    std::vector<double> sides;
+    std::vector<double> misses;
+    for (auto it = begin; it != end; ++it) {
+      sides.push_back(it->side);
+      misses.push_back(std::abs(it->miss));
+    }
+    side[half] = Median(std::move(sides));
+    const double deviation = 1.4826 * Median(std::move(misses));
+    variance[half] = deviation * deviation;
+  }
+  const double spread = side[1] * side[1] - side[0] * side[0];
+  const double share2 = spread > 0 ? std::max(0.0, (variance[1] - variance[0]) / spread) : 0;
+  detector.edge_share = std::sqrt(std::min(share2, variance[0] / (side[0] * side[0])));
+  detector.edge_px = std::sqrt(
+      std::max(0.0, variance[0] - detector.edge_share * detector.edge_share * side[0] * side[0]));
+}
+
+}  // namespace
+
+Expected<PersonDetector> FitPersonDetector(const Truth& truth,
+                                           std::span<const Recording> recordings,
+                                           const DetectorFitOptions& options) {
+  const int person = truth.classes.Find("person");
+  if (recordings.empty() || person == kNoLabel) {
+    return Fail(ErrorCode::kInvalidInput, recordings.empty()
+                                              ? "fitting a person detector needs a recording"
+                                              : "the truth has no class person to fit to");
+  }
+  std::unordered_map<std::string_view, std::size_t> index_of;
+  std::vector<std::vector<Sight>> sights;
+  for (std::size_t i = 0; i < truth.images.size(); ++i) {
+    index_of.emplace(truth.images[i].name, i);
+    std::vector<Box> boxes;
+    for (const TruthObject& object : truth.images[i].objects) {
+      // Whoever is no person hides people, too, but nobody keeps apart what that is.
+      boxes.push_back(object.label == person && !object.crowd ? object.box : Box{});
+    }
+    sights.push_back(Hiding(boxes));
+  }
+  Gathered gathered;
+  for (const Recording& recording : recordings) {
+    if (recording.model.hash != recordings[0].model.hash) {
+      return Fail(ErrorCode::kInvalidInput,
+                  "the recordings are of different models: " + recordings[0].model.name + " (" +
+                      recordings[0].model.hash + ") and " + recording.model.name + " (" +
+                      recording.model.hash + ")");
+    }
+    const int recorded_person = recording.classes.Find("person");
+    if (recorded_person == kNoLabel) {
+      return Fail(ErrorCode::kInvalidInput,
+                  "the recording of " + recording.model.name + " has no class person");
+    }
+    for (const RecordedFrame& frame : recording.frames) {
+      const auto found = index_of.find(frame.name);
+      if (found == index_of.end()) {
+        continue;
+      }
+      GatherRegion(truth.images[found->second], sights[found->second], person, frame,
+                   recorded_person, ScaleOf(recording.model, frame.rect), options, gathered);
+    }
+  }
+  const auto people = static_cast<std::int64_t>(gathered.looks.size());
+  if (people < kLeastPeople) {
+    return Fail(ErrorCode::kInvalidInput,
+                "only " + std::to_string(people) +
+                    " looks at people are common to truth and recordings; at least " +
+                    std::to_string(kLeastPeople) + " are needed to fit a person detector");
+  }
+
+  const Numbers numbers = Descend(gathered.looks, options);
+  PersonDetector detector{
+      .name = recordings[0].model.name,
+      .evidence = {numbers.evidence.begin(), numbers.evidence.end()},
+      .hidden_loss = numbers.losses[0],
+      .crowding_loss = numbers.losses[1],
+      .scores = {std::begin(kScores), std::end(kScores)},
+      .cuts = {numbers.cuts.begin(), numbers.cuts.end()},
+      .false_per_mpx =
+          static_cast<double>(gathered.false_scores.size()) / std::max(gathered.mpx, 1e-9),
+      .false_above = SharesAbove(gathered.false_scores),
+      .echoes = static_cast<double>(gathered.echo_scores.size()) / std::max(gathered.found, 1.0),
+      .echo_above = SharesAbove(gathered.echo_scores),
+      .people = people};
+  for (int j = 0; j < kKnots; ++j) {
+    detector.heights.push_back(kFirstKnot * std::exp2(0.5 * j));
+  }
+  if (!gathered.false_heights.empty()) {
+    detector.false_height = Median(gathered.false_heights);
+    std::vector<double> octaves;
+    for (const double height : gathered.false_heights) {
+      octaves.push_back(std::abs(std::log2(height / detector.false_height)));
+    }
+    detector.false_spread = 1.4826 * Median(std::move(octaves));
+  }
+  FitEdges(std::move(gathered.edges), detector);
+  return detector;
+}
+
+}  // namespace nearfar
