@@ -29,76 +29,85 @@ void Apply(const DenseLayer& layer, const float* in, float* out) {
   }
 }
 
-/// Passes forwards and backwards with everything in between kept.
-class BackPropagation {
- public:
-  explicit BackPropagation(const DenseNetwork& network) : network_(network) {
-    for (const DenseLayer& layer : network.layers) {
-      outputs_.emplace_back(layer.outputs);
-      errors_.emplace_back(layer.outputs);
-      gradient_.push_back({layer.inputs, layer.outputs, std::vector<float>(layer.weights.size()),
-                           std::vector<float>(layer.biases.size())});
-    }
-  }
-
-  void Clear() {
-    for (DenseLayer& layer : gradient_) {
-      std::fill(layer.weights.begin(), layer.weights.end(), 0.0F);
-      std::fill(layer.biases.begin(), layer.biases.end(), 0.0F);
-    }
-  }
-
-  void Add(const float* input, float target, float weight) {
-    const std::size_t last = network_.layers.size() - 1;
-    for (std::size_t l = 0; l <= last; ++l) {
-      Apply(network_.layers[l], l == 0 ? input : outputs_[l - 1].data(), outputs_[l].data());
-      if (l < last) {
-        for (float& value : outputs_[l]) {
-          value = std::max(value, 0.0F);
-        }
-      }
-    }
-    errors_[last][0] = weight * (outputs_[last][0] - target);
-    for (std::size_t l = last + 1; l-- > 0;) {
-      const DenseLayer& layer = network_.layers[l];
-      const float* const in = l == 0 ? input : outputs_[l - 1].data();
-      float* const back = l == 0 ? nullptr : errors_[l - 1].data();
-      if (back != nullptr) {
-        std::fill(back, back + layer.inputs, 0.0F);
-      }
-      for (std::size_t o = 0; o < layer.outputs; ++o) {
-        const float error = errors_[l][o];
-        if (error == 0) {
-          continue;
-        }
-        gradient_[l].biases[o] += error;
-        float* const row = gradient_[l].weights.data() + o * layer.inputs;
-        const float* const weights = layer.weights.data() + o * layer.inputs;
-        for (std::size_t i = 0; i < layer.inputs; ++i) {
-          row[i] += error * in[i];
-        }
-        for (std::size_t i = 0; back != nullptr && i < layer.inputs; ++i) {
-          back[i] += error * weights[i];
-        }
-      }
-      for (std::size_t i = 0; back != nullptr && i < layer.inputs; ++i) {
-        if (in[i] <= 0) {
-          back[i] = 0;
-        }
-      }
-    }
-  }
-
-  const std::vector<DenseLayer>& gradient() const { return gradient_; }
-
- private:
-  const DenseNetwork& network_;
-  std::vector<std::vector<float>> outputs_;  // of each layer, rectified
-  std::vector<std::vector<float>> errors_;   // of each layer's output
-  std::vector<DenseLayer> gradient_;
-};
+/// The gradient of one example's weighted squared error, halved.
+void AddExample(DensePass& pass, std::span<const float> input, float target, float weight) {
+  const float error = weight * (pass.Forward(input)[0] - target);
+  pass.Backward(input, {&error, 1});
+}
 
 }  // namespace
+
+DensePass::DensePass(const DenseNetwork& network) : network_(network) {
+  for (const DenseLayer& layer : network.layers) {
+    outputs_.emplace_back(layer.outputs);
+    errors_.emplace_back(layer.outputs);
+    gradient_.push_back({layer.inputs, layer.outputs, std::vector<float>(layer.weights.size()),
+                         std::vector<float>(layer.biases.size())});
+  }
+  input_errors_.resize(network.layers.front().inputs);
+}
+
+void DensePass::Clear() {
+  for (DenseLayer& layer : gradient_) {
+    std::fill(layer.weights.begin(), layer.weights.end(), 0.0F);
+    std::fill(layer.biases.begin(), layer.biases.end(), 0.0F);
+  }
+}
+
+std::span<const float> DensePass::Forward(std::span<const float> input) {
+  for (std::size_t l = 0; l < network_.layers.size(); ++l) {
+    Apply(network_.layers[l], l == 0 ? input.data() : outputs_[l - 1].data(), outputs_[l].data());
+    if (l + 1 < network_.layers.size()) {
+      for (float& value : outputs_[l]) {
+        value = std::max(value, 0.0F);
+      }
+    }
+  }
+  return outputs_.back();
+}
+
+void DensePass::Backward(std::span<const float> input, std::span<const float> errors) {
+  std::copy(errors.begin(), errors.end(), errors_.back().begin());
+  Propagate(input, nullptr);
+}
+
+std::span<const float> DensePass::BackwardToInput(std::span<const float> input,
+                                                  std::span<const float> errors) {
+  std::copy(errors.begin(), errors.end(), errors_.back().begin());
+  Propagate(input, input_errors_.data());
+  return input_errors_;
+}
+
+void DensePass::Propagate(std::span<const float> input, float* to_input) {
+  for (std::size_t l = network_.layers.size(); l-- > 0;) {
+    const DenseLayer& layer = network_.layers[l];
+    const float* const in = l == 0 ? input.data() : outputs_[l - 1].data();
+    float* const back = l == 0 ? to_input : errors_[l - 1].data();
+    if (back != nullptr) {
+      std::fill(back, back + layer.inputs, 0.0F);
+    }
+    for (std::size_t o = 0; o < layer.outputs; ++o) {
+      const float error = errors_[l][o];
+      if (error == 0) {
+        continue;
+      }
+      gradient_[l].biases[o] += error;
+      float* const row = gradient_[l].weights.data() + o * layer.inputs;
+      const float* const weights = layer.weights.data() + o * layer.inputs;
+      for (std::size_t i = 0; i < layer.inputs; ++i) {
+        row[i] += error * in[i];
+      }
+      for (std::size_t i = 0; back != nullptr && i < layer.inputs; ++i) {
+        back[i] += error * weights[i];
+      }
+    }
+    for (std::size_t i = 0; l > 0 && i < layer.inputs; ++i) {
+      if (in[i] <= 0) {
+        back[i] = 0;
+      }
+    }
+  }
+}
 
 DenseNetwork MakeDenseNetwork(std::span<const std::size_t> widths, std::uint64_t seed) {
   assert(widths.size() >= 2);
@@ -117,6 +126,11 @@ DenseNetwork MakeDenseNetwork(std::span<const std::size_t> widths, std::uint64_t
 
 float Evaluate(const DenseNetwork& network, std::span<const float> input,
                std::vector<float>& scratch) {
+  return EvaluateAll(network, input, scratch)[0];
+}
+
+std::span<const float> EvaluateAll(const DenseNetwork& network, std::span<const float> input,
+                                   std::vector<float>& scratch) {
   std::size_t widest = 0;
   for (const DenseLayer& layer : network.layers) {
     widest = std::max(widest, layer.outputs);
@@ -134,7 +148,7 @@ float Evaluate(const DenseNetwork& network, std::span<const float> input,
     }
     in = out;
   }
-  return in[0];
+  return {in, network.layers.back().outputs};
 }
 
 void Train(DenseNetwork& network, const DenseTraining& examples, const AdamOptions& options) {
@@ -144,7 +158,7 @@ void Train(DenseNetwork& network, const DenseTraining& examples, const AdamOptio
   assert(examples.weights.empty() || examples.weights.size() == count);
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  BackPropagation pass(network);
+  DensePass pass(network);
   Rng rng(options.seed);
   const auto batch = static_cast<std::size_t>(options.batch);
   const std::size_t batches = (count + batch - 1) / batch;
@@ -157,8 +171,9 @@ void Train(DenseNetwork& network, const DenseTraining& examples, const AdamOptio
       pass.Clear();
       const std::size_t end = std::min(count, start + batch);
       for (std::size_t i = start; i < end; ++i) {
-        pass.Add(examples.inputs.data() + order[i] * inputs, examples.targets[order[i]],
-                 examples.weights.empty() ? 1.0F : examples.weights[order[i]]);
+        AddExample(pass, examples.inputs.subspan(order[i] * inputs, inputs),
+                   examples.targets[order[i]],
+                   examples.weights.empty() ? 1.0F : examples.weights[order[i]]);
       }
       const double scale = 1 / static_cast<double>(end - start);
       adam.Begin();
@@ -173,12 +188,12 @@ void Train(DenseNetwork& network, const DenseTraining& examples, const AdamOptio
 std::vector<DenseLayer> Gradient(const DenseNetwork& network, const DenseTraining& examples) {
   const std::size_t count = examples.targets.size();
   const std::size_t inputs = network.layers.front().inputs;
-  BackPropagation pass(network);
+  DensePass pass(network);
   pass.Clear();
   for (std::size_t i = 0; i < count; ++i) {
     const float weight = examples.weights.empty() ? 1.0F : examples.weights[i];
-    pass.Add(examples.inputs.data() + i * inputs, examples.targets[i],
-             weight / static_cast<float>(count));
+    AddExample(pass, examples.inputs.subspan(i * inputs, inputs), examples.targets[i],
+               weight / static_cast<float>(count));
   }
   return pass.gradient();
 }

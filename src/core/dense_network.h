@@ -29,10 +29,43 @@ struct DenseNetwork {
 /// REQUIRES: at least two widths, all > 0.
 DenseNetwork MakeDenseNetwork(std::span<const std::size_t> widths, std::uint64_t seed);
 
-/// What the network says of one input. `scratch` is used again by later calls.
-/// REQUIRES: input as long as the first layer is wide; the last layer has one output.
+/// What the network says of one input: its outputs, which stand in `scratch` until the next call.
+/// REQUIRES: input as long as the first layer is wide.
+std::span<const float> EvaluateAll(const DenseNetwork& network, std::span<const float> input,
+                                   std::vector<float>& scratch);
+
+/// The first output, of networks that have one.
 float Evaluate(const DenseNetwork& network, std::span<const float> input,
                std::vector<float>& scratch);
+
+/// Passes forwards and backwards through a network, for losses of any kind over any of its outputs.
+/// The network must outlive it, and may change its weights, not its widths.
+class DensePass {
+ public:
+  explicit DensePass(const DenseNetwork& network);
+
+  /// Sets the gradient to 0.
+  void Clear();
+  /// The outputs, until the next call. REQUIRES: input as long as the first layer is wide.
+  std::span<const float> Forward(std::span<const float> input);
+  /// Adds to the gradient what the last Forward contributes. REQUIRES: the same input.
+  /// @param errors  derivatives of the loss by each output.
+  void Backward(std::span<const float> input, std::span<const float> errors);
+  /// As Backward. @return the derivatives by the input, until the next call.
+  std::span<const float> BackwardToInput(std::span<const float> input,
+                                         std::span<const float> errors);
+  /// By layer.
+  const std::vector<DenseLayer>& gradient() const { return gradient_; }
+
+ private:
+  void Propagate(std::span<const float> input, float* to_input);
+
+  const DenseNetwork& network_;
+  std::vector<std::vector<float>> outputs_;  // of each layer, rectified
+  std::vector<std::vector<float>> errors_;   // of each layer's output
+  std::vector<float> input_errors_;
+  std::vector<DenseLayer> gradient_;
+};
 
 /// One example: its input row, what should come out, and how much it counts.
 struct DenseTraining {

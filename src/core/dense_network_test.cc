@@ -162,6 +162,56 @@ TEST(DenseNetwork, LearnsNothingOfExamplesWithoutWeight) {
   EXPECT_EQ(network, start);
 }
 
+TEST(DensePass, GradientsOfManyOutputsByWeightsAndInputMatchFiniteDifferences) {
+  const std::array<std::size_t, 4> widths = {5, 7, 6, 3};
+  DenseNetwork network = MakeDenseNetwork(widths, 3);
+  std::vector<float> input = {0.3F, -0.2F, 0.9F, 0.5F, -0.7F};
+  const std::vector<float> errors = {1, 0, -2};  // the loss: first - 2 · third output
+  std::vector<float> scratch;
+  const auto loss = [&] {
+    const auto said = EvaluateAll(network, input, scratch);
+    return static_cast<double>(said[0]) - 2 * static_cast<double>(said[2]);
+  };
+  DensePass pass(network);
+  const auto forward = pass.Forward(input);
+  const auto said = EvaluateAll(network, input, scratch);
+  ASSERT_EQ(forward.size(), 3U);
+  EXPECT_TRUE(std::equal(forward.begin(), forward.end(), said.begin(), said.end()));
+  pass.Clear();
+  const auto by_input = pass.BackwardToInput(input, errors);
+  const auto check = [&](float& value, float derivative) {
+    constexpr float kStep = 1e-3F;
+    const float kept = value;
+    value = kept + kStep;
+    const double above = loss();
+    value = kept - kStep;
+    const double below = loss();
+    value = kept;
+    EXPECT_NEAR(derivative, (above - below) / (2 * kStep), 5e-3 + 5e-3 * std::abs(derivative));
+  };
+  for (std::size_t i = 0; i < input.size(); ++i) {
+    EXPECT_NE(by_input[i], 0);
+    check(input[i], by_input[i]);
+  }
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    for (std::size_t i = 0; i < network.layers[l].weights.size(); ++i) {
+      check(network.layers[l].weights[i], pass.gradient()[l].weights[i]);
+    }
+    for (std::size_t i = 0; i < network.layers[l].biases.size(); ++i) {
+      check(network.layers[l].biases[i], pass.gradient()[l].biases[i]);
+    }
+  }
+  // Twice the same adds up; without the input, the weights' part is the same.
+  const std::vector<DenseLayer> once = pass.gradient();
+  pass.Forward(input);
+  pass.Backward(input, errors);
+  for (std::size_t l = 0; l < once.size(); ++l) {
+    for (std::size_t i = 0; i < once[l].weights.size(); ++i) {
+      EXPECT_FLOAT_EQ(pass.gradient()[l].weights[i], 2 * once[l].weights[i]);
+    }
+  }
+}
+
 TEST(Adam, StepsByTheRateAgainstTheGradientFirstAndNotAtAllAfterItsSteps) {
   Adam adam({.learning_rate = 0.1, .steps = 2});
   std::vector<float> values = {1, 1, 1};
