@@ -4,11 +4,15 @@
 
 #include "core/phrase.h"
 #include "flow/comp.h"
+#include "flow/index_filter.h"
+#include "flow/learning_filter.h"
 
 namespace nearfar {
 namespace {
 
 constexpr FlowFilterInfo kFilters[] = {
+    {"flow", "learns each camera: people followed, empty cells probed where somebody may appear"},
+    {"index", "the same without learning whether it is good enough: on from the first frame"},
     {"all", "no filter: every cell of every frame is looked at"},
     {"comp-1", "the paper's Comp-1: skips what was empty one frame before"},
     {"comp-2", "skips what was empty two frames before"},
@@ -58,7 +62,15 @@ Expected<std::unique_ptr<FlowFilter>> MakeFlowFilter(const FlowFilterSpec& spec)
     return std::make_unique<Comp>(
         CompOptions{.back = spec.name.back() - '0', .unknown_is_empty = spec.unknown_is_empty});
   }
-  return std::make_unique<KeepAll>();
+  if (spec.name == "all") {
+    return std::make_unique<KeepAll>();
+  }
+  const IndexOptions index{.target_recall = spec.target_recall, .max_age = spec.max_age};
+  if (spec.name == "index") {
+    return std::make_unique<IndexFilter>(index);
+  }
+  return std::make_unique<LearningFilter>(
+      LearningOptions{.index = index, .seed = spec.seed, .full_look_share = spec.full_look_share});
 }
 
 }  // namespace nearfar

@@ -1,0 +1,334 @@
+#include "flow/learning_filter.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/json_fields.h"
+#include "core/json_writer.h"
+#include "core/phrase.h"
+#include "core/rng.h"
+#include "flow/comp.h"
+#include "flow/count_grid.h"
+
+namespace nearfar {
+namespace {
+
+constexpr std::size_t kMostInFlight = 64;
+constexpr double kNinety = 1.645;        // of the normal distribution, both ends left out
+constexpr double kRatioPrior = 2;        // expected misses that the prior ratio weighs like
+constexpr double kForgetWhenOff = 0.25;  // of what was counted, when the filter turned out bad
+
+using Json = nlohmann::json;
+
+/// A state as it is written.
+struct State {
+  std::string filter;
+  std::string version;
+  bool pooled = false;
+  Size frame;
+  Size tile;
+  bool on = false;
+  double edge = 0;
+  double inside = 0;
+  double threshold = 0;
+  double people = 0;
+  double missed = 0;
+  double expected = 0;
+  double squares = 0;
+  std::vector<double> births;
+  std::vector<double> exposure;
+};
+
+std::string Write(const State& state) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Field("filter", state.filter);
+  json.Field("version", state.version);
+  json.Field("pooled", state.pooled);
+  if (!state.pooled) {
+    json.Field("frame", state.frame);
+    json.Field("tile", state.tile);
+    json.Field("on", state.on);
+  }
+  json.Field("edge", state.edge);
+  json.Field("inside", state.inside);
+  json.Field("threshold", state.threshold);
+  json.Field("people", state.people);
+  json.Field("missed", state.missed);
+  json.Field("expected", state.expected);
+  if (!state.pooled) {
+    json.Field("squares", state.squares);
+    json.Field("births", state.births);
+    json.Field("exposure", state.exposure);
+  }
+  json.EndObject();
+  return text;
+}
+
+/// True for finite numbers that are no less than 0.
+bool Counts(std::span<const double> numbers) {
+  return std::all_of(numbers.begin(), numbers.end(),
+                     [](double n) { return std::isfinite(n) && n >= 0; });
+}
+
+Expected<State> Read(std::string_view text) {
+  const auto fail = [](const std::string& what) {
+    return Fail(ErrorCode::kInvalidInput,
+                "the state of flow filter flow" + what + "; remove it to learn anew");
+  };
+  const Json json = Json::parse(text, nullptr, false);
+  if (json.is_discarded()) {
+    return fail(" is no JSON");
+  }
+  State state;
+  JsonFields<Json> fields(json);
+  fields.Require("filter", state.filter).Require("version", state.version);
+  if (fields.ok() && (state.filter != "flow" || state.version != "1")) {
+    return fail(" is one of filter " + state.filter + " version " + state.version +
+                ", not of flow version 1");
+  }
+  fields.Require("pooled", state.pooled)
+      .Require("edge", state.edge)
+      .Require("inside", state.inside)
+      .Require("threshold", state.threshold)
+      .Require("people", state.people)
+      .Require("missed", state.missed)
+      .Require("expected", state.expected);
+  if (fields.ok() && !state.pooled) {
+    fields.Require("frame", state.frame)
+        .Require("tile", state.tile)
+        .Require("on", state.on)
+        .Require("squares", state.squares)
+        .Require("births", state.births)
+        .Require("exposure", state.exposure);
+  }
+  if (!fields.ok()) {
+    return fail(fields.error());
+  }
+  const double numbers[] = {state.edge,   state.inside,   state.threshold, state.people,
+                            state.missed, state.expected, state.squares};
+  if (!Counts(numbers) || !Counts(state.births) || !Counts(state.exposure) ||
+      !(state.threshold > 0) || state.missed > state.people) {
+    return fail(" has a number out of range");
+  }
+  return state;
+}
+
+std::string Text(Size size) {
+  return std::to_string(size.width) + "x" + std::to_string(size.height);
+}
+
+}  // namespace
+
+LearningFilter::LearningFilter(const LearningOptions& options)
+    : options_(options), index_(options.index), prior_recall_(options.index.target_recall) {}
+
+void LearningFilter::SetGrid(const TileGrid& grid) {
+  if (grid == grid_) {
+    return;
+  }
+  grid_ = grid;
+  index_.SetGrid(grid);
+  planned_.clear();
+  on_ = false;
+  whole_frames_ = 0;
+  people_ = missed_ = expected_ = squares_ = 0;
+}
+
+bool LearningFilter::Drawn(FrameId frame) const {
+  return Rng(MixBits(options_.seed) ^ ToNumber(frame)).Uniform() < options_.full_look_share;
+}
+
+LookPlan LearningFilter::Plan(FrameId frame, TimePoint captured) {
+  LookPlan plan = index_.Plan(frame, captured);
+  Planned planned{frame, Kind::kFiltered, {}, index_.last_expected()};
+  if (!on_) {
+    planned.kind = Kind::kOff;
+    planned.would = std::exchange(plan.cells, std::vector<Look>(plan.cells.size(), Look::kKeep));
+    plan.reason = "learning: " + std::to_string(whole_frames_) + " frames, " +
+                  ShortNumber(people_) + " people, recall " + ShortNumber(estimate().recall);
+  } else if (Drawn(frame)) {
+    planned.kind = Kind::kWhole;
+    planned.would = plan.cells;
+    plan.full_look = true;
+    plan.would = plan.cells;
+    plan.reason = "drawn to be looked at whole";
+    std::replace(plan.cells.begin(), plan.cells.end(), Look::kSkip, Look::kProbe);
+  }
+  planned_.push_back(std::move(planned));
+  if (planned_.size() > kMostInFlight) {
+    planned_.pop_front();
+  }
+  return plan;
+}
+
+void LearningFilter::Observe(const LookResult& result) {
+  if (!Fits(result, grid_)) {
+    return;
+  }
+  while (!planned_.empty() && ToNumber(planned_.front().frame) < ToNumber(result.frame)) {
+    planned_.pop_front();
+  }
+  if (planned_.empty() || planned_.front().frame != result.frame) {
+    return;
+  }
+  const Planned planned = std::move(planned_.front());
+  planned_.pop_front();
+  if (planned.kind != Kind::kFiltered) {
+    Count(planned, result);
+  }
+  if (planned.kind == Kind::kOff && !on_) {
+    // In the shadow, the filter is shown what it would have let through.
+    LookResult seen{result.frame, result.captured, result.looked, {}, false};
+    for (std::size_t c = 0; c < seen.looked.size(); ++c) {
+      seen.looked[c] = seen.looked[c] && planned.would[c] != Look::kSkip;
+    }
+    for (const Detection& person : result.people) {
+      if (HasPlace(person.box) && !seen.looked.empty() &&
+          seen.looked[static_cast<std::size_t>(grid_.CellOf(person.box))]) {
+        seen.people.push_back(person);
+      }
+    }
+    index_.Learn(result);
+    index_.Observe(seen, false);
+    index_.SetCrowds(result);
+  } else {
+    index_.Observe(result);
+  }
+  Decide();
+}
+
+void LearningFilter::Count(const Planned& planned, const LookResult& result) {
+  if (std::find(result.looked.begin(), result.looked.end(), true) == result.looked.end()) {
+    return;  // nothing was answered
+  }
+  double people = 0, missed = 0;
+  for (const Detection& person : result.people) {
+    if (!HasPlace(person.box)) {
+      continue;
+    }
+    const auto cell = static_cast<std::size_t>(grid_.CellOf(person.box));
+    if (result.looked[cell]) {
+      people += 1;
+      missed += planned.would[cell] == Look::kSkip ? 1 : 0;
+    }
+  }
+  ++whole_frames_;
+  const double keep =
+      std::exp(-(planned.kind == Kind::kOff ? 1 : 1 / options_.full_look_share) / options_.memory);
+  people_ = keep * people_ + people;
+  missed_ = keep * missed_ + missed;
+  squares_ = keep * squares_ + missed * missed;
+  expected_ = keep * expected_ + planned.expected_miss;
+}
+
+RecallEstimate LearningFilter::estimate() const {
+  const double prior = options_.prior_people;
+  const double all = people_ + prior;
+  const double missed = missed_ + prior * (1 - prior_recall_);
+  RecallEstimate estimate{.recall = 1 - missed / all, .people = people_};
+  // Several people may be missed together: squares, not counts, say how far chance goes.
+  const double spread = std::sqrt(squares_ + prior * (1 - prior_recall_)) / all;
+  estimate.low = std::max(0.0, estimate.recall - kNinety * spread);
+  estimate.high = std::min(1.0, estimate.recall + kNinety * spread);
+  return estimate;
+}
+
+void LearningFilter::Decide() {
+  index_.SetCalibration(
+      std::clamp((missed_ + kRatioPrior * prior_ratio_) / (expected_ + kRatioPrior), 0.1, 10.0));
+  const RecallEstimate now = estimate();
+  if (!on_) {
+    if (whole_frames_ >= options_.first_frames && (pooled_ || people_ >= options_.first_people) &&
+        now.recall >= options_.index.target_recall - options_.slack) {
+      on_ = true;
+      index_.AdoptLearned();
+    }
+  } else if (now.high < options_.index.target_recall) {
+    on_ = false;
+    whole_frames_ = 0;
+    index_.BeginLearning();
+    for (double* const sum : {&people_, &missed_, &squares_, &expected_}) {
+      *sum *= kForgetWhenOff;
+    }
+  }
+}
+
+std::string LearningFilter::SaveState() const {
+  const PooledRates camera = index_.rates().camera();
+  return Write({.filter = name(),
+                .version = version(),
+                .frame = grid_.frame,
+                .tile = grid_.tile,
+                .on = on_,
+                .edge = camera.edge,
+                .inside = camera.inside,
+                .threshold = index_.threshold(),
+                .people = people_,
+                .missed = missed_,
+                .expected = expected_,
+                .squares = squares_,
+                .births = index_.rates().births(),
+                .exposure = index_.rates().exposure()});
+}
+
+Expected<void> LearningFilter::LoadState(std::string_view text) {
+  Expected<State> state = Read(text);
+  if (!state) {
+    return tl::unexpected(state.error());
+  }
+  const auto cells = static_cast<std::size_t>(grid_.cells());
+  if (!state->pooled && (state->frame != grid_.frame || state->tile != grid_.tile ||
+                         state->births.size() != cells || state->exposure.size() != cells)) {
+    return Fail(ErrorCode::kInvalidInput,
+                "the state of flow filter flow is of a " + Text(state->frame) + " frame in " +
+                    Text(state->tile) + " tiles, but this one is " + Text(grid_.frame) + " in " +
+                    Text(grid_.tile) + "; remove it to learn anew");
+  }
+  index_.rates().SetPooled({state->edge, state->inside});
+  index_.SetThreshold(state->threshold);
+  pooled_ = true;
+  if (state->pooled) {
+    prior_recall_ =
+        state->people > 0 ? 1 - state->missed / state->people : options_.index.target_recall;
+    prior_ratio_ = (state->missed + kRatioPrior) / (state->expected + kRatioPrior);
+  } else {
+    index_.rates().SetCounts(std::move(state->births), std::move(state->exposure));
+    on_ = state->on;
+    people_ = state->people;
+    missed_ = state->missed;
+    expected_ = state->expected;
+    squares_ = state->squares;
+    Decide();
+  }
+  return {};
+}
+
+Expected<std::string> PoolFlowStates(std::span<const std::string> states) {
+  if (states.empty()) {
+    return Fail(ErrorCode::kInvalidInput, "there is no state of a flow filter to pool");
+  }
+  State pool{.filter = "flow", .version = "1", .pooled = true};
+  double threshold = 0;
+  for (const std::string& text : states) {
+    const Expected<State> state = Read(text);
+    if (!state) {
+      return tl::unexpected(state.error());
+    }
+    pool.edge += state->edge / static_cast<double>(states.size());
+    pool.inside += state->inside / static_cast<double>(states.size());
+    threshold += std::log(state->threshold) / static_cast<double>(states.size());
+    pool.people += state->people;
+    pool.missed += state->missed;
+    pool.expected += state->expected;
+  }
+  pool.threshold = std::exp(threshold);
+  return Write(pool);
+}
+
+}  // namespace nearfar
