@@ -82,7 +82,8 @@ SimulationSetting::SimulationSetting()
     : table_(
           {
               {"planner", "planners to be run, each over the same frames", &planners, 0, 0, true},
-              {"tracks", "whose people are the frames' (MOTChallenge, Stanford Drone, PANDA)",
+              {"tracks", "whose people are the frames': a file (MOTChallenge, Stanford Drone, PANDA), or "
+                         "synthetic[:people=30,frames=600,seed=1]",
                &tracks},
               {"form", "of the tracks: auto, mot-gt, mot-det, sdd, panda-csv, panda-json", &form},
               {"riders", "Stanford Drone: bikers and skaters count as people, too", &riders},
@@ -279,11 +280,11 @@ Expected<void> SimulationSetting::TakeNodes(const std::string& file) {
 }
 
 Expected<void> SimulationSetting::TakeFitted() {
-  const auto trace = ReadTrace(nodes_from_);
-  if (!trace) {
-    return tl::unexpected(trace.error());
+  const auto run = ReadTrace(nodes_from_);
+  if (!run) {
+    return tl::unexpected(run.error());
   }
-  const auto fitted = FitNodes(*trace);
+  const auto fitted = FitNodes(*run);
   if (!fitted) {
     return Wrong(nodes_from_, fitted.error().message);
   }

@@ -15,6 +15,7 @@
 #include "cli/simulation_setting.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
+#include "data/synthetic_tracks.h"
 #include "data/tracks.h"
 #include "discriminate/budget.h"
 #include "eval/average_precision.h"
@@ -29,13 +30,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kSynthetic = "synthetic";
+
 /// One planner's line of the table.
 struct Outcome {
   std::string planner;
-  Simulated run;
-  TileFigures figures;
-  std::optional<double> ap;
-  std::optional<double> recall;
+  std::size_t frames = 0;
+  double fps = 0;
+  LatencyPercentiles times;     ///< capture to emission
+  std::optional<double> ap;     ///< of persons at IoU .5
+  std::optional<double> recall; ///< of persons, boxes above person-score
+  double skipped = 0;           ///< 1 - pixels sent / pixels of all padded tiles
+  std::map<std::string, int> decided_by;
+  std::map<FrameStatus, int> statuses;
+  LatencyPercentiles real;      ///< of the planner, per frame
+  Duration training{};          ///< real
 };
 
 Expected<std::vector<PersonDetector>> ReadDetectors(const SimulationSetting& setting) {
@@ -54,14 +63,56 @@ Expected<std::vector<PersonDetector>> ReadDetectors(const SimulationSetting& set
   return detectors;
 }
 
-Expected<std::unique_ptr<BoxSource>> OpenTracks(const SimulationSetting& setting) {
+/// "synthetic", or "synthetic:people=40,frames=600,seed=1".
+Expected<Tracks> MakeTracks(const SimulationSetting& setting) {
+  SyntheticTracksOptions options{.fps = setting.fps, .seed = setting.options.seed};
+  std::istringstream texts(setting.tracks.substr(std::min(setting.tracks.size(), kSynthetic.size() + 1)));
+  std::vector<std::string> pairs;
+  for (std::string text; std::getline(texts, text, ',');) {
+    pairs.push_back(text);
+  }
+  const auto values = ParseParameters(pairs);
+  if (!values) {
+    return tl::unexpected(values.error());
+  }
+  for (const auto& [name, value] : *values) {
+    if (name == "people") {
+      options.people = value;
+    } else if (name == "frames") {
+      options.frames = static_cast<int>(value);
+    } else if (name == "seed") {
+      options.seed = static_cast<std::uint64_t>(value);
+    } else if (name == "far-height") {
+      options.far_height = value;
+    } else if (name == "near-height") {
+      options.near_height = value;
+    } else {
+      return Fail(ErrorCode::kInvalidInput, "synthetic tracks have no '" + name +
+                                                "'; they have people, frames, seed, far-height and "
+                                                "near-height");
+    }
+  }
+  if (const auto valid = Validate(options); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  return MakeSyntheticTracks(options);
+}
+
+Expected<Tracks> ReadTracksOf(const SimulationSetting& setting) {
+  if (setting.tracks.starts_with(kSynthetic)) {
+    return MakeTracks(setting);
+  }
   const auto form = ParseTrackForm(setting.form);
   if (!form) {
     return tl::unexpected(form.error());
   }
-  const auto tracks = ReadTracks(setting.tracks, {.form = *form,
-                                                  .target_fps = setting.fps,
-                                                  .riders_are_people = setting.riders});
+  return ReadTracks(setting.tracks, {.form = *form,
+                                     .target_fps = setting.fps,
+                                     .riders_are_people = setting.riders});
+}
+
+Expected<std::unique_ptr<BoxSource>> OpenTracks(const SimulationSetting& setting) {
+  const auto tracks = ReadTracksOf(setting);
   if (!tracks) {
     return tl::unexpected(tracks.error());
   }
@@ -135,3 +186,268 @@ Expected<void> WriteTrace(const std::string& path, const Trace& trace) {
   return {};
 }
 
+/// What really was in the frames of a run; empty where nobody knows.
+std::vector<TruthImage> TruthOf(const BoxSource& boxes, const Simulated& run) {
+  std::vector<TruthImage> images;
+  for (std::size_t i = 0; i < run.frames.size(); ++i) {
+    const std::vector<TruthObject>* objects = boxes.TruthOf(run.frames[i].source_frame);
+    if (objects == nullptr) {
+      return {};
+    }
+    const FrameRecord& frame = run.trace.frames[i];
+    images.push_back({.name = frame.name, .size = frame.size, .objects = *objects});
+  }
+  return images;
+}
+
+Outcome Measure(const std::string& planner, const PlannerSpec& spec, const BoxSource& boxes,
+                const Simulated& run) {
+  Outcome outcome{.planner = planner, .frames = run.frames.size(), .training = run.training_time};
+  std::vector<Duration> times;
+  std::vector<Detections> found;
+  double sent = 0;
+  double all = 0;
+  TimePoint end{};
+  for (std::size_t i = 0; i < run.frames.size(); ++i) {
+    const FrameRecord& frame = run.trace.frames[i];
+    times.push_back(frame.total);
+    found.push_back(frame.detections);
+    end = std::max(end, run.frames[i].emitted);
+    ++outcome.statuses[frame.status];
+    if (frame.tiles) {
+      sent += static_cast<double>(frame.tiles->sent_px);
+      all += static_cast<double>(frame.tiles->all_px);
+      ++outcome.decided_by[frame.tiles->decided_by];
+    }
+  }
+  outcome.fps = static_cast<double>(run.frames.size()) /
+                (ToMilliseconds(end - run.frames.front().arrived) / 1e3);
+  outcome.times = PercentilesOf(times);
+  outcome.real = PercentilesOf(run.step_times);
+  outcome.skipped = all > 0 ? 1 - sent / all : 0;
+  if (const auto truth = TruthOf(boxes, run); !truth.empty()) {
+    const MatchTable table = MatchVoc(truth, found, 1);
+    outcome.ap = AveragePrecision(table.classes[0], 0, Interpolation::kArea);
+    const ObjectCounts counts = CountObjects(table, spec.options.person_score);
+    if (counts.wanted > 0) {
+      outcome.recall = static_cast<double>(counts.found) / static_cast<double>(counts.wanted);
+    }
+  }
+  return outcome;
+}
+
+std::string Fixed(double value, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string Millis(Duration duration, int digits = 1) {
+  return Fixed(ToMilliseconds(duration), digits);
+}
+
+std::string DecidedBy(const Outcome& outcome) {
+  std::string text;
+  for (const auto& [who, frames] : outcome.decided_by) {
+    text += (text.empty() ? "" : ", ") + (who.empty() ? std::string("-") : who) + " " +
+            Percent(static_cast<double>(frames) / static_cast<double>(outcome.frames), 0) + " %";
+  }
+  return text;
+}
+
+const std::vector<std::string> kHeader = {"planner", "frames", "fps",      "p50 ms",
+                                          "p95 ms",  "AP50",   "recall",   "skipped",
+                                          "not ok",  "planner p50 ms", "p95 ms", "dealt out by"};
+
+std::vector<std::string> Row(const Outcome& outcome) {
+  std::size_t not_ok = 0;
+  for (const auto& [status, count] : outcome.statuses) {
+    not_ok += status == FrameStatus::kOk ? 0 : static_cast<std::size_t>(count);
+  }
+  return {outcome.planner,
+          std::to_string(outcome.frames),
+          Fixed(outcome.fps, 2),
+          Millis(outcome.times.p50),
+          Millis(outcome.times.p95),
+          OrDash(outcome.ap),
+          OrDash(outcome.recall),
+          Percent(outcome.skipped),
+          std::to_string(not_ok),
+          Millis(outcome.real.p50, 3),
+          Millis(outcome.real.p95, 3),
+          DecidedBy(outcome)};
+}
+
+void PrintJson(const std::vector<Outcome>& outcomes) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginArray();
+  for (const Outcome& outcome : outcomes) {
+    json.BeginObject();
+    json.Field("planner", outcome.planner);
+    json.Field("frames", outcome.frames);
+    json.Field("fps", outcome.fps);
+    json.Field("p50", outcome.times.p50);
+    json.Field("p95", outcome.times.p95);
+    if (outcome.ap) {
+      json.Field("ap50", *outcome.ap);
+    }
+    if (outcome.recall) {
+      json.Field("recall", *outcome.recall);
+    }
+    json.Field("skipped", outcome.skipped);
+    json.Field("planner_p50", outcome.real.p50);
+    json.Field("planner_p95", outcome.real.p95);
+    json.Field("training", outcome.training);
+    json.Key("decided_by");
+    json.BeginObject();
+    for (const auto& [who, frames] : outcome.decided_by) {
+      json.Field(who, frames);
+    }
+    json.EndObject();
+    json.Key("status");
+    json.BeginObject();
+    for (const auto& [status, frames] : outcome.statuses) {
+      json.Field(ToString(status), frames);
+    }
+    json.EndObject();
+    json.EndObject();
+  }
+  json.EndArray();
+  std::cout << text << std::endl;
+}
+
+Expected<void> WriteCsv(const std::string& path, const std::vector<Outcome>& outcomes) {
+  std::ofstream file(path, std::ios::binary);
+  const auto line = [&](const std::vector<std::string>& fields) {
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      file << (i > 0 ? "," : "") << CsvField(fields[i]);
+    }
+    file << '\n';
+  };
+  line(kHeader);
+  for (const Outcome& outcome : outcomes) {
+    line(Row(outcome));
+  }
+  file.flush();
+  if (!file) {
+    return Fail(ErrorCode::kIo, "cannot write " + path);
+  }
+  return {};
+}
+
+/// Goes on with what was learned, where there is something.
+Expected<void> LoadState(ParallelPlanner& planner, const std::string& path, Size frame) {
+  std::ifstream file(path, std::ios::binary);
+  if (path.empty() || !file) {
+    return {};
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (auto loaded = planner.LoadState(text.str(), frame); !loaded) {
+    return Fail(loaded.error().code, path + ": " + loaded.error().message);
+  }
+  return {};
+}
+
+Expected<void> SaveState(const ParallelPlanner& planner, const std::string& path) {
+  if (path.empty()) {
+    return {};
+  }
+  const std::string part = path + ".part";  // a kill leaves the old state or the new one
+  std::ofstream file(part, std::ios::binary);
+  file << planner.SaveState();
+  file.close();
+  std::error_code error;
+  if (file) {
+    fs::rename(part, path, error);
+  }
+  if (!file || error) {
+    return Fail(ErrorCode::kIo, "cannot write the state " + path);
+  }
+  return {};
+}
+
+Expected<Outcome> RunPlanner(const SimulationSetting& setting, const std::string& name,
+                             const BoxSource& boxes) {
+  const auto spec = setting.Planner(name);
+  if (!spec) {
+    return tl::unexpected(spec.error());
+  }
+  auto planner = OpenPlanner(setting, *spec);
+  if (!planner) {
+    return tl::unexpected(planner.error());
+  }
+  const std::string state = TracePath(setting.state, name);
+  if (auto loaded = LoadState(**planner, state, boxes.Frame(0).size); !loaded) {
+    return tl::unexpected(loaded.error());
+  }
+  SimulationOptions options = setting.options;
+  options.window = spec->window;
+  Simulated run = Simulate(**planner, boxes, setting.nodes, options, SystemClock());
+  run.trace.run.program = "nearfar " NEARFAR_VERSION;
+  run.trace.run.config = options.config;
+  run.trace.run.classes = {{"person"}};
+  if (!setting.trace.empty()) {
+    if (auto written = WriteTrace(TracePath(setting.trace, name), run.trace); !written) {
+      return tl::unexpected(written.error());
+    }
+  }
+  if (auto saved = SaveState(**planner, state); !saved) {
+    return tl::unexpected(saved.error());
+  }
+  return Measure(name, *spec, boxes, run);
+}
+
+int RunSimulate(SimulationSetting& setting, const std::string& file) {
+  WatchForInterrupt();
+  if (const auto applied = setting.Apply(file); !applied) {
+    Say(applied.error().message);
+    return applied.error().code == ErrorCode::kInvalidInput ? kUsage : kCannot;
+  }
+  const auto boxes = OpenTracks(setting);
+  if (!boxes) {
+    return Stop(boxes.error());
+  }
+  Progress progress("simulating", setting.planners.size());
+  std::vector<Outcome> outcomes;
+  for (const std::string& name : setting.planners) {
+    const auto outcome = RunPlanner(setting, name, **boxes);
+    if (!outcome) {
+      return Stop(outcome.error());
+    }
+    outcomes.push_back(*outcome);
+    progress.Advance();
+    if (Interrupted()) {
+      break;
+    }
+  }
+  if (setting.json) {
+    PrintJson(outcomes);
+  } else {
+    std::vector<std::vector<std::string>> rows;
+    for (const Outcome& outcome : outcomes) {
+      rows.push_back(Row(outcome));
+    }
+    std::cout << FormatTable(kHeader, rows);
+  }
+  if (!setting.csv.empty()) {
+    if (const auto written = WriteCsv(setting.csv, outcomes); !written) {
+      return Stop(written.error());
+    }
+  }
+  return Interrupted() ? kInterrupted : kDone;
+}
+
+}  // namespace
+
+std::function<int()> SetUpSimulate(CLI::App& app) {
+  const auto setting = std::make_shared<SimulationSetting>();
+  const auto file = std::make_shared<std::string>();
+  app.add_option("-c,--config", *file, "YAML with the nodes, and whichever of these settings")
+      ->type_name("FILE");
+  setting->Declare(app);
+  return [setting, file] { return RunSimulate(*setting, *file); };
+}
+
+}  // namespace nearfar::cli

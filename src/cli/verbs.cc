@@ -15,6 +15,7 @@ std::function<int()> SetUpPaper(CLI::App& app);
 std::function<int()> SetUpRecord(CLI::App& app);
 std::function<int()> SetUpRun(CLI::App& app);
 std::function<int()> SetUpScene(CLI::App& app);
+std::function<int()> SetUpSimulate(CLI::App& app);
 std::function<int()> SetUpSweep(CLI::App& app);
 
 // What the examples of calibrate and eval start from.
@@ -65,6 +66,10 @@ std::span<const Verb> Verbs() {
            "nearfar paper small-big --small 1 --dataset 07 --near near.rec --far far.rec "
            "--truth scene --image-set judge",
            SetUpPaper},
+      Verb{"simulate",
+           "run planners over modelled nodes and links: frame rate, accuracy, what was skipped",
+           "nearfar simulate --config examples/simulate.yaml --frames 200 --trace %p.jsonl",
+           SetUpSimulate},
       Verb{"scene", "draw an annotated set of street pictures from a seed",
            "nearfar scene --out scene --split calibrate=60 --split judge=60", SetUpScene},
       Verb{"mosaic", "lay annotated pictures side by side: 4K test frames from 1080p pictures",

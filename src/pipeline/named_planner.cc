@@ -57,7 +57,7 @@ Expected<PlannerSpec> NamedPlanner(std::string_view name, std::vector<NodeDescri
   if (name == "infer-4k") {
     spec.options.cut = FrameCut::kWhole;
     spec.filter.name = "all";
-    spec.scheduler.name = "proportional";
+    spec.scheduler.name = "turns";
     spec.window = 2 * static_cast<int>(spec.options.nodes.size());  // a frame occupies one node
   } else if (name == "elf") {
     spec.options.cut = FrameCut::kBoxes;

@@ -7,6 +7,7 @@
 #include "core/phrase.h"
 #include "schedule/earliest.h"
 #include "schedule/proportional.h"
+#include "schedule/turns.h"
 
 namespace nearfar {
 namespace {
@@ -22,6 +23,7 @@ const std::vector<SchedulerInfo>& Table() {
          "share of the time to the deadline that is planned with"}}},
       {"salbs", "the paper's speed-aware shares: in proportion to measured speed", {}},
       {"equal", "the same share to every node", {}},
+      {"turns", "region after region in turn, by measured speed over many frames", {}},
   };
   return table;
 }
@@ -103,6 +105,9 @@ Expected<std::unique_ptr<Scheduler>> MakeScheduler(const SchedulerSpec& spec) {
   }
   if (spec.name == "salbs") {
     return std::make_unique<SpeedShares>();
+  }
+  if (spec.name == "turns") {
+    return std::make_unique<Turns>();
   }
   return std::make_unique<EarliestCompletion>(
       EarliestOptions{.open = static_cast<int>(p["open"]),

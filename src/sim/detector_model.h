@@ -58,6 +58,9 @@ struct PersonDetector {
 /// Errors: kInvalidInput, naming the value that is out of range.
 Expected<void> Validate(const PersonDetector& detector);
 
+/// One that finds everybody whom it sees, where they are, and nothing else.
+PersonDetector PerfectDetector();
+
 /// Probability that somebody is found with a score above `score` (at least scores[0]).
 /// REQUIRES: a valid detector; sight.height > 0.
 double RecallOf(const PersonDetector& detector, const Sight& sight, double score);

@@ -71,7 +71,7 @@ std::vector<std::string> NamesMissingIn(const Frames& frames, const Frames& of) 
 }
 
 Expected<LabelSpace> ChooseClasses(const Recording& near, const Recording& far, const Truth* truth,
-                                   const Synonyms& synonyms, const JoinOptions& options,
+                                   const Synonyms& synonyms, const LabelledSetOptions& options,
                                    std::vector<std::string>& remarks) {
   const LabelSpace near_classes = MakeLabelSpace(near.classes.names, synonyms);
   const LabelSpace far_classes = MakeLabelSpace(far.classes.names, synonyms);
@@ -178,7 +178,7 @@ Detections DetectionsIn(const LabelSpace& classes, const Recording& recording,
 
 Expected<LabelledSet> JoinRecordings(const Recording& near, const Recording& far,
                                      const Truth* truth, const Synonyms& synonyms,
-                                     const JoinOptions& options) {
+                                     const LabelledSetOptions& options) {
   if (const auto same = CheckSamePictures(near.model, far.model); !same) {
     return tl::unexpected(same.error());
   }

@@ -22,13 +22,13 @@ struct LabelledSet {
   friend bool operator==(const LabelledSet&, const LabelledSet&) = default;
 };
 
-struct JoinOptions {
+struct LabelledSetOptions {
   /// Names of the classes that count, in any spelling. Empty: those that near, far and truth share.
   std::vector<std::string> classes;
   /// Count objects that VOC marks difficult; crowds never count.
   bool count_difficult = false;
 
-  friend bool operator==(const JoinOptions&, const JoinOptions&) = default;
+  friend bool operator==(const LabelledSetOptions&, const LabelledSetOptions&) = default;
 };
 
 /// Joins recordings and truth by the names of the images. Boxes that are not of finite numbers are
@@ -39,7 +39,7 @@ struct JoinOptions {
 /// there is no common class or a wanted one is unknown to near or far.
 Expected<LabelledSet> JoinRecordings(const Recording& near, const Recording& far,
                                      const Truth* truth, const Synonyms& synonyms,
-                                     const JoinOptions& options);
+                                     const LabelledSetOptions& options);
 
 /// The boxes of a recorded frame, relabelled from the recording's classes to `classes`; boxes of
 /// other classes are left out.

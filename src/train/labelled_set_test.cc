@@ -44,7 +44,7 @@ Truth TruthOfBoth() {
 }
 
 Expected<LabelledSet> Join(const Recording& near, const Recording& far,
-                           const Truth* truth = nullptr, const JoinOptions& options = {}) {
+                           const Truth* truth = nullptr, const LabelledSetOptions& options = {}) {
   return JoinRecordings(near, far, truth, Synonyms::Default(), options);
 }
 
