@@ -61,6 +61,7 @@ Expected<PlannerSpec> NamedPlanner(std::string_view name, std::vector<NodeDescri
     spec.window = 2 * static_cast<int>(spec.options.nodes.size());  // a frame occupies one node
   } else if (name == "elf") {
     spec.options.cut = FrameCut::kBoxes;
+    spec.options.full_every = 10;  // or nobody new is ever found; the paper names no interval
     spec.filter.name = "all";
     spec.scheduler.name = "salbs";
   } else if (name == "salbs") {
