@@ -273,6 +273,7 @@ void ParallelPlanner::PlanRegions(FrameState& state) {
   tiles.columns = state.grid.columns;
   tiles.tile = state.grid.tile;
   tiles.full_look = state.look.full_look;
+  tiles.reason = state.look.reason;
   tiles.filter = NameAndVersion(*policies_.filter);
   tiles.scheduler = NameAndVersion(*policies_.scheduler);
   for (int cell = 0; cell < state.grid.cells(); ++cell) {

@@ -58,6 +58,7 @@ void WriteTiles(JsonWriter& writer, const TilesRecord& tiles) {
   if (tiles.full_look) {
     writer.Field("full_look", true);
   }
+  writer.FieldUnlessEmpty("reason", tiles.reason);
   writer.FieldUnlessEmpty("unseen", tiles.unseen);
   writer.Field("all_px", tiles.all_px);
   writer.Field("sent_px", tiles.sent_px);
@@ -181,6 +182,7 @@ std::string ReadTiles(const json& object, std::optional<TilesRecord>& read) {
       .Read("tile", tiles.tile)
       .Read("cells", tiles.cells)
       .Read("full_look", tiles.full_look)
+      .Read("reason", tiles.reason)
       .Read("unseen", tiles.unseen)
       .Read("all_px", tiles.all_px)
       .Read("sent_px", tiles.sent_px)

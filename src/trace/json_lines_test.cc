@@ -80,6 +80,7 @@ FrameRecord SomeFrame() {
                                .tile = {512, 384},
                                .cells = "#?.###",
                                .full_look = true,
+                               .reason = "off",
                                .unseen = "!     ",
                                .all_px = 5'000'000'000,
                                .sent_px = 123,

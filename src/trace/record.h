@@ -96,6 +96,7 @@ struct TilesRecord {
   Size tile;                ///< of a cell, in px
   std::string cells;        ///< one letter per cell, row by row: '#' kept, '?' probed, '.' skipped
   bool full_look = false;   ///< drawn beforehand to be looked at whole
+  std::string reason;       ///< the filter's, where it is off or the frame is special; else empty
   std::string unseen;       ///< one letter per cell: '!' wanted and not answered; empty where all were
   std::int64_t all_px = 0;  ///< pixels of all padded tiles
   std::int64_t sent_px = 0; ///< pixels of the regions of this frame, overview included
