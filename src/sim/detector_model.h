@@ -35,13 +35,13 @@ struct PersonDetector {
   std::vector<double> heights;   ///< px as the model sees them, rising, > 0
   std::vector<double> evidence;  ///< at those; linear in the logarithm between them, on in that
                                  ///< line below the first, level above the last
-  double hidden_loss = 0;      ///< >= 0
-  double crowding_loss = 0;    ///< >= 0
-  std::vector<double> scores;  ///< rising, in (0, 1)
-  std::vector<double> cuts;    ///< as many, rising
-  double edge_share = 0;       ///< deviation of each edge of a box: that share of its side, ...
-  double edge_px = 0;          ///< ... and, apart from it, so many px as the model sees them
-  double false_per_mpx = 0;    ///< boxes of nothing, away from people, per 10^6 px that it sees
+  double hidden_loss = 0;        ///< >= 0
+  double crowding_loss = 0;      ///< >= 0
+  std::vector<double> scores;    ///< rising, in (0, 1)
+  std::vector<double> cuts;      ///< as many, rising
+  double edge_share = 0;         ///< deviation of each edge of a box: that share of its side, ...
+  double edge_px = 0;            ///< ... and, apart from it, so many px as the model sees them
+  double false_per_mpx = 0;      ///< boxes of nothing, away from people, per 10^6 px that it sees
   std::vector<double> false_above;  ///< share of those scored above scores[k]; falling from 1
   double false_height = 64;         ///< their middle height in px as seen, ...
   double false_spread = 1;          ///< ... and its deviation in octaves
@@ -90,6 +90,24 @@ struct DetectorFitOptions {
   friend bool operator==(const DetectorFitOptions&, const DetectorFitOptions&) = default;
 };
 
+/// How often people of one kind were found with a score above 0.25, and how often the fit says so.
+struct RecallCheck {
+  std::string what;         ///< "32-64 px", "hidden 0.25-0.50"
+  std::int64_t people = 0;  ///< looks at such people
+  double measured = 0;      ///< recall in [0, 1]
+  double fitted = 0;        ///< mean of RecallOf over the same looks
+
+  friend bool operator==(const RecallCheck&, const RecallCheck&) = default;
+};
+
+struct DetectorFit {
+  PersonDetector detector;
+  std::vector<RecallCheck>
+      checks;  ///< by height, then by hiding, then by crowding; none without people
+
+  friend bool operator==(const DetectorFit&, const DetectorFit&) = default;
+};
+
 /// Fits the model of those recordings to what is really there: recall and score by height, hiding
 /// and crowding (a cumulative logit, the evidence piecewise linear in log height and not falling up
 /// to 256 px), false boxes, and how far edges are off. A recording may hold whole frames, tiles or
@@ -97,9 +115,8 @@ struct DetectorFitOptions {
 /// to which it fits in the recorded model's input. Errors: kInvalidInput when truth or a recording
 /// has no class person, when recordings are of different weights, or fewer than 50 looks at people
 /// are common; messages name what is missing.
-Expected<PersonDetector> FitPersonDetector(const Truth& truth,
-                                           std::span<const Recording> recordings,
-                                           const DetectorFitOptions& options = {});
+Expected<DetectorFit> FitPersonDetector(const Truth& truth, std::span<const Recording> recordings,
+                                        const DetectorFitOptions& options = {});
 
 /// One JSON object.
 std::string ToJson(const PersonDetector& detector);

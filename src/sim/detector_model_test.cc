@@ -162,35 +162,39 @@ Stage Perform(const PersonDetector& d, int images) {
 TEST(FitPersonDetector, FindsTheDetectorThatMadeTheRecording) {
   const PersonDetector made = Plain();
   const Stage stage = Perform(made, 500);
-  const Expected<PersonDetector> fitted =
-      FitPersonDetector(stage.truth, std::vector{stage.recording});
-  ASSERT_TRUE(fitted) << fitted.error().message;
-  EXPECT_TRUE(Validate(*fitted));
-  EXPECT_EQ(fitted->people, 6000);
+  const Expected<DetectorFit> fit = FitPersonDetector(stage.truth, std::vector{stage.recording});
+  ASSERT_TRUE(fit) << fit.error().message;
+  const PersonDetector& fitted = fit->detector;
+  EXPECT_TRUE(Validate(fitted));
+  EXPECT_EQ(fitted.people, 6000);
   for (const double height : {20.0, 40.0, 80.0, 160.0, 250.0}) {
     for (const double hidden : {0.0, 0.4}) {
       for (const double score : {0.05, 0.25, 0.5, 0.8}) {
         const Sight sight{.height = height, .hidden = hidden};
-        EXPECT_NEAR(RecallOf(*fitted, sight, score), RecallOf(made, sight, score), 0.06)
+        EXPECT_NEAR(RecallOf(fitted, sight, score), RecallOf(made, sight, score), 0.06)
             << height << " " << hidden << " " << score;
       }
     }
   }
+  for (const RecallCheck& check : fit->checks) {
+    EXPECT_NEAR(check.fitted, check.measured, check.people > 300 ? 0.04 : 0.3) << check.what;
+  }
+  EXPECT_EQ(fit->checks[0].what, "16-32 px");
   // Half a box of nothing an image of 10^6 px.
-  EXPECT_NEAR(fitted->false_per_mpx, 0.5, 0.05);
-  EXPECT_NEAR(fitted->false_height, 8, 0.5);
-  EXPECT_LT(fitted->edge_share, 0.05);
-  EXPECT_EQ(*fitted, *FitPersonDetector(stage.truth, std::vector{stage.recording}));
+  EXPECT_NEAR(fitted.false_per_mpx, 0.5, 0.05);
+  EXPECT_NEAR(fitted.false_height, 8, 0.5);
+  EXPECT_LT(fitted.edge_share, 0.05);
+  EXPECT_EQ(*fit, *FitPersonDetector(stage.truth, std::vector{stage.recording}));
 }
 
 TEST(FitPersonDetector, StaysSmoothAndRisingWithLittleData) {
   const Stage stage = Perform(Plain(), 8);
-  const Expected<PersonDetector> fitted =
-      FitPersonDetector(stage.truth, std::vector{stage.recording});
-  ASSERT_TRUE(fitted) << fitted.error().message;
+  const Expected<DetectorFit> fit = FitPersonDetector(stage.truth, std::vector{stage.recording});
+  ASSERT_TRUE(fit) << fit.error().message;
+  const PersonDetector& fitted = fit->detector;
   double before = 0;
   for (double height = 4; height <= 256; height *= 1.2) {
-    const double recall = RecallOf(*fitted, {.height = height}, 0.25);
+    const double recall = RecallOf(fitted, {.height = height}, 0.25);
     EXPECT_GE(recall, before - 1e-6);
     EXPECT_LT(recall - before, 0.25) << height;
     before = recall;
@@ -205,11 +209,11 @@ TEST(FitPersonDetector, CountsCutPeopleAtTheHeightThatTheRegionShows) {
     frame.detections.clear();
   }
   stage.recording.model.input = {2000, 1000};
-  const Expected<PersonDetector> fitted =
-      FitPersonDetector(stage.truth, std::vector{stage.recording});
-  ASSERT_TRUE(fitted) << fitted.error().message;
-  EXPECT_LT(fitted->people, 500);
-  EXPECT_LT(RecallOf(*fitted, {.height = 128}, 0.05), 0.05);
+  const Expected<DetectorFit> fit = FitPersonDetector(stage.truth, std::vector{stage.recording});
+  ASSERT_TRUE(fit) << fit.error().message;
+  const PersonDetector& fitted = fit->detector;
+  EXPECT_LT(fitted.people, 500);
+  EXPECT_LT(RecallOf(fitted, {.height = 128}, 0.05), 0.05);
 }
 
 TEST(FitPersonDetector, SaysWhatItLacks) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
 #include <optional>
 #include <unordered_map>
 
@@ -28,6 +29,7 @@ double Logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 /// One look at somebody.
 struct Look {
+  Sight sight;
   std::size_t knot = 0;  ///< the one below, ...
   float part = 0;        ///< ... and how far it is to the next
   float hidden = 0;
@@ -60,8 +62,12 @@ Look LookOf(const Sight& sight, double score) {
   const double place =
       std::clamp(2 * std::log2(std::max(sight.height, 1e-3) / kFirstKnot), -4.0, kKnots - 1.0);
   const auto knot = static_cast<std::size_t>(std::clamp(std::floor(place), 0.0, kKnots - 2.0));
-  return {knot, static_cast<float>(place - static_cast<double>(knot)),
-          static_cast<float>(sight.hidden), static_cast<float>(sight.crowding), LevelOf(score)};
+  return {sight,
+          knot,
+          static_cast<float>(place - static_cast<double>(knot)),
+          static_cast<float>(sight.hidden),
+          static_cast<float>(sight.crowding),
+          LevelOf(score)};
 }
 
 /// How a region is scaled before the model sees it.
@@ -279,6 +285,45 @@ std::vector<double> SharesAbove(const std::vector<double>& scores) {
   return above;
 }
 
+/// The looks of one kind after the other, where there are some.
+std::vector<RecallCheck> CheckRecall(const PersonDetector& detector,
+                                     const std::vector<Look>& looks) {
+  constexpr double kScore = 0.25;
+  const std::size_t level = LevelOf(kScore) + 1;
+  std::vector<RecallCheck> checks;
+  const auto check = [&](std::string what, auto fits) {
+    RecallCheck one{.what = std::move(what)};
+    for (const Look& look : looks) {
+      if (fits(look.sight)) {
+        ++one.people;
+        one.measured += look.level >= level ? 1 : 0;
+        one.fitted += RecallOf(detector, look.sight, kScore);
+      }
+    }
+    if (one.people > 0) {
+      one.measured /= static_cast<double>(one.people);
+      one.fitted /= static_cast<double>(one.people);
+      checks.push_back(std::move(one));
+    }
+  };
+  for (double low = 8; low <= 1024; low *= 2) {
+    check(ShortNumber(low) + "-" + ShortNumber(2 * low) + " px",
+          [&](const Sight& sight) { return sight.height >= low && sight.height < 2 * low; });
+  }
+  const double steps[] = {0, 0.1, 0.25, 0.5, 0.75, 1.001};
+  for (const auto& [name, part] :
+       {std::pair{"hidden ", &Sight::hidden}, {"crowding ", &Sight::crowding}}) {
+    for (std::size_t i = 0; i + 1 < std::size(steps); ++i) {
+      char range[32];
+      std::snprintf(range, sizeof range, "%.2f-%.2f", steps[i], std::min(steps[i + 1], 1.0));
+      check(name + std::string(range), [&, part = part](const Sight& sight) {
+        return sight.*part >= steps[i] && sight.*part < steps[i + 1];
+      });
+    }
+  }
+  return checks;
+}
+
 double Median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
@@ -319,9 +364,8 @@ void FitEdges(std::vector<EdgeMiss> edges, PersonDetector& detector) {
 
 }  // namespace
 
-Expected<PersonDetector> FitPersonDetector(const Truth& truth,
-                                           std::span<const Recording> recordings,
-                                           const DetectorFitOptions& options) {
+Expected<DetectorFit> FitPersonDetector(const Truth& truth, std::span<const Recording> recordings,
+                                        const DetectorFitOptions& options) {
   const int person = truth.classes.Find("person");
   if (recordings.empty() || person == kNoLabel) {
     return Fail(ErrorCode::kInvalidInput, recordings.empty()
@@ -395,7 +439,8 @@ Expected<PersonDetector> FitPersonDetector(const Truth& truth,
     detector.false_spread = 1.4826 * Median(std::move(octaves));
   }
   FitEdges(std::move(gathered.edges), detector);
-  return detector;
+  std::vector<RecallCheck> checks = CheckRecall(detector, gathered.looks);
+  return DetectorFit{std::move(detector), std::move(checks)};
 }
 
 }  // namespace nearfar
