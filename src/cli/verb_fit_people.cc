@@ -57,9 +57,9 @@ void PrintText(const DetectorFit& fit, const std::string& output) {
                "them\n"
             << output << ": " << d.name << ", " << d.people << " looks at people; boxes of nothing "
             << ShortNumber(d.false_per_mpx)
-            << " per 10^6 px (of them scored above 0.25: " << Percent(d.false_above[4])
+            << " per 10^6 px (of them scored above 0.25: " << Percent(d.false_above[3])
             << " %), of parts and pairs " << ShortNumber(d.echoes) << " for each one found ("
-            << Percent(d.echo_above[4]) << " %); edges off by " << ShortNumber(100 * d.edge_share)
+            << Percent(d.echo_above[3]) << " %); edges off by " << ShortNumber(100 * d.edge_share)
             << " % of the side and " << ShortNumber(d.edge_px) << " px\n";
 }
 
