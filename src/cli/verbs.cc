@@ -7,6 +7,7 @@ namespace nearfar::cli {
 std::function<int()> SetUpCalibrate(CLI::App& app);
 std::function<int()> SetUpEval(CLI::App& app);
 std::function<int()> SetUpExplain(CLI::App& app);
+std::function<int()> SetUpFitPeople(CLI::App& app);
 std::function<int()> SetUpImport(CLI::App& app);
 std::function<int()> SetUpModel(CLI::App& app);
 std::function<int()> SetUpMosaic(CLI::App& app);
@@ -76,6 +77,12 @@ std::span<const Verb> Verbs() {
            "nearfar scene --out street --split val=20 --format coco\n"
            "nearfar mosaic street --out large --grid 2x2 --count 8",
            SetUpMosaic},
+      Verb{"fit-people",
+           "fit how often a model finds people of which height, hidden how far, for simulations",
+           "nearfar scene --out street --split val=20 --format coco\n"
+           "nearfar record street/images --model models/scene_far -o far.rec\n"
+           "nearfar fit-people --truth street --recording far.rec -o far_people.json",
+           SetUpFitPeople},
   };
   return verbs;
 }

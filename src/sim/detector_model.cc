@@ -27,22 +27,31 @@ bool Rising(const std::vector<double>& values) {
   return std::is_sorted(values.begin(), values.end(), std::less_equal<>());
 }
 
-double EvidenceAt(const PersonDetector& detector, double height) {
+/// Where a height lies between a detector's: in front of which, and how far from the one before.
+struct HeightPlace {
+  std::size_t above = 0;
+  double part = 1;
+};
+
+HeightPlace PlaceOf(const PersonDetector& detector, double height) {
   const std::vector<double>& h = detector.heights;
-  const std::vector<double>& e = detector.evidence;
   if (h.size() == 1 || height >= h.back()) {
-    return e.back();
+    return {h.size() - 1, 1};
   }
   const auto above = std::upper_bound(h.begin() + 1, h.end() - 1, height);
   const auto j = static_cast<std::size_t>(above - h.begin());
-  const double part = std::log(height / h[j - 1]) / std::log(h[j] / h[j - 1]);
-  return e[j - 1] + part * (e[j] - e[j - 1]);
+  return {j, std::log(height / h[j - 1]) / std::log(h[j] / h[j - 1])};
 }
 
-double Middle(const PersonDetector& detector, const Sight& sight) {
-  assert(sight.height > 0);
-  return EvidenceAt(detector, sight.height) - detector.hidden_loss * sight.hidden -
-         detector.crowding_loss * sight.crowding;
+/// The chance of a score above scores[k], as its own regression says.
+double ChanceAbove(const PersonDetector& detector, const Sight& sight, const HeightPlace& place,
+                   std::size_t k) {
+  const std::vector<double>& e = detector.evidence[k];
+  const double at = place.part == 1
+                        ? e[place.above]
+                        : e[place.above - 1] + place.part * (e[place.above] - e[place.above - 1]);
+  return Logistic(at - detector.hidden_loss[k] * sight.hidden -
+                  detector.crowding_loss[k] * sight.crowding);
 }
 
 }  // namespace
@@ -54,13 +63,24 @@ Expected<void> Validate(const PersonDetector& d) {
   const auto finite = [](const std::vector<double>& values) {
     return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
   };
-  if (d.heights.empty() || d.heights.size() != d.evidence.size() || !finite(d.heights) ||
-      !finite(d.evidence) || !(d.heights.front() > 0) || !Rising(d.heights)) {
-    return wrong("heights must be numbers above 0 that rise, and evidence as many numbers");
+  if (d.heights.empty() || !finite(d.heights) || !(d.heights.front() > 0) || !Rising(d.heights)) {
+    return wrong("heights must be numbers above 0 that rise");
   }
-  if (d.scores.empty() || d.scores.size() != d.cuts.size() || !finite(d.cuts) ||
-      !(d.scores.front() > 0) || !(d.scores.back() < 1) || !Rising(d.scores) || !Rising(d.cuts)) {
-    return wrong("scores must rise within 0 and 1, and cuts rise, as many");
+  if (d.scores.empty() || !(d.scores.front() > 0) || !(d.scores.back() < 1) || !Rising(d.scores)) {
+    return wrong("scores must rise within 0 and 1");
+  }
+  if (d.evidence.size() != d.scores.size() ||
+      std::any_of(d.evidence.begin(), d.evidence.end(), [&](const std::vector<double>& row) {
+        return row.size() != d.heights.size() || !finite(row);
+      })) {
+    return wrong("evidence must have a list for each score, of a number for each height");
+  }
+  for (const auto& [name, losses] :
+       {std::pair{"hidden_loss", &d.hidden_loss}, {"crowding_loss", &d.crowding_loss}}) {
+    if (losses->size() != d.scores.size() || !finite(*losses) ||
+        std::any_of(losses->begin(), losses->end(), [](double loss) { return loss < 0; })) {
+      return wrong(std::string(name) + " must have a number of at least 0 for each score");
+    }
   }
   for (const auto& [name, above] :
        {std::pair{"false_above", &d.false_above}, {"echo_above", &d.echo_above}}) {
@@ -69,9 +89,7 @@ Expected<void> Validate(const PersonDetector& d) {
       return wrong(std::string(name) + " must fall from 1 towards 0, as many numbers as scores");
     }
   }
-  const std::pair<const char*, double> least_zero[] = {{"hidden_loss", d.hidden_loss},
-                                                       {"crowding_loss", d.crowding_loss},
-                                                       {"edge_share", d.edge_share},
+  const std::pair<const char*, double> least_zero[] = {{"edge_share", d.edge_share},
                                                        {"edge_px", d.edge_px},
                                                        {"echoes", d.echoes},
                                                        {"false_per_mpx", d.false_per_mpx},
@@ -94,48 +112,54 @@ Expected<void> Validate(const PersonDetector& d) {
 PersonDetector PerfectDetector() {
   return {.name = "everybody",
           .heights = {1},
-          .evidence = {1e3},
           .scores = {0.98},
-          .cuts = {0},
+          .evidence = {{1e3}},
+          .hidden_loss = {0},
+          .crowding_loss = {0},
           .false_above = {1},
           .echo_above = {1}};
 }
 
 double RecallOf(const PersonDetector& detector, const Sight& sight, double score) {
+  assert(sight.height > 0);
+  const HeightPlace place = PlaceOf(detector, sight.height);
   const std::vector<double>& scores = detector.scores;
-  const double middle = Middle(detector, sight);
-  if (score <= scores.front()) {
-    return Logistic(middle - detector.cuts.front());
+  double chance = ChanceAbove(detector, sight, place, 0);
+  for (std::size_t k = 0; score > scores[k]; ++k) {
+    const bool last = k + 1 == scores.size();
+    const double next_score = last ? 1 : scores[k + 1];
+    const double next = last ? 0 : std::min(chance, ChanceAbove(detector, sight, place, k + 1));
+    if (score < next_score || last) {
+      const double part = std::min((score - scores[k]) / (next_score - scores[k]), 1.0);
+      return chance + part * (next - chance);
+    }
+    chance = next;
   }
-  const auto above = std::upper_bound(scores.begin(), scores.end(), score);
-  const auto k = static_cast<std::size_t>(above - scores.begin());
-  if (k < scores.size()) {
-    const double part = (score - scores[k - 1]) / (scores[k] - scores[k - 1]);
-    return Logistic(middle -
-                    (detector.cuts[k - 1] + part * (detector.cuts[k] - detector.cuts[k - 1])));
-  }
-  // The inverse of ScoreOf above the last cut.
-  const double part = std::min((score - scores.back()) / (1 - scores.back()), 1.0);
-  return Logistic(middle - detector.cuts.back() + std::log(std::max(1 - part, 1e-9)));
+  return chance;
 }
 
 std::optional<float> ScoreOf(const PersonDetector& detector, const Sight& sight, double deviate) {
-  const double below = 0.5 * std::erfc(-deviate / std::sqrt(2.0));
-  const double p = std::clamp(below, 1e-12, 1 - 1e-12);
-  const double evidence = Middle(detector, sight) + std::log(p / (1 - p));
-  const std::vector<double>& cuts = detector.cuts;
+  assert(sight.height > 0);
+  const HeightPlace place = PlaceOf(detector, sight.height);
   const std::vector<double>& scores = detector.scores;
-  if (!(evidence > cuts.front())) {
+  // The share of all deviates that are larger still.
+  const double beaten = 0.5 * std::erfc(deviate / std::sqrt(2.0));
+  double chance = ChanceAbove(detector, sight, place, 0);
+  if (!(beaten < chance)) {
     return std::nullopt;
   }
-  const auto above = std::upper_bound(cuts.begin(), cuts.end(), evidence);
-  const auto k = static_cast<std::size_t>(above - cuts.begin());
-  if (k < cuts.size()) {
-    const double part = (evidence - cuts[k - 1]) / (cuts[k] - cuts[k - 1]);
-    return static_cast<float>(scores[k - 1] + part * (scores[k] - scores[k - 1]));
+  for (std::size_t k = 0;; ++k) {
+    const bool last = k + 1 == scores.size();
+    const double next = last ? 0 : std::min(chance, ChanceAbove(detector, sight, place, k + 1));
+    if (!(beaten < next)) {
+      const double high = last ? 1 : scores[k + 1];
+      const double part = (chance - beaten) / (chance - next);
+      // Never exactly the lower score: that is not above it.
+      return std::max(static_cast<float>(scores[k] + part * (high - scores[k])),
+                      std::nextafter(static_cast<float>(scores[k]), 1.0F));
+    }
+    chance = next;
   }
-  return static_cast<float>(scores.back() +
-                            (1 - scores.back()) * (1 - std::exp(cuts.back() - evidence)));
 }
 
 float FalseScoreOf(const PersonDetector& detector, std::span<const double> above, double uniform) {
@@ -216,11 +240,10 @@ std::string ToJson(const PersonDetector& d) {
   json.Field("schema", kSchema);
   json.Field("name", d.name);
   json.Field("heights", d.heights);
+  json.Field("scores", d.scores);
   json.Field("evidence", d.evidence);
   json.Field("hidden_loss", d.hidden_loss);
   json.Field("crowding_loss", d.crowding_loss);
-  json.Field("scores", d.scores);
-  json.Field("cuts", d.cuts);
   json.Field("edge_share", d.edge_share);
   json.Field("edge_px", d.edge_px);
   json.Field("false_per_mpx", d.false_per_mpx);
@@ -256,11 +279,10 @@ Expected<PersonDetector> ParsePersonDetector(std::string_view text) {
   }
   fields.Read("name", d.name)
       .Require("heights", d.heights)
-      .Require("evidence", d.evidence)
-      .Read("hidden_loss", d.hidden_loss)
-      .Read("crowding_loss", d.crowding_loss)
       .Require("scores", d.scores)
-      .Require("cuts", d.cuts)
+      .Require("evidence", d.evidence)
+      .Require("hidden_loss", d.hidden_loss)
+      .Require("crowding_loss", d.crowding_loss)
       .Read("edge_share", d.edge_share)
       .Read("edge_px", d.edge_px)
       .Read("false_per_mpx", d.false_per_mpx)

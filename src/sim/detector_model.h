@@ -25,23 +25,22 @@ struct Sight {
 };
 
 /// How well one model finds people: values fitted to its recordings and applied where there are no
-/// pixels. The evidence for somebody is
-///   evidence(height) - hidden_loss · hidden - crowding_loss · crowding + a logistic deviate,
-/// and the score is the higher the more evidence there is: above scores[k] where it exceeds
-/// cuts[k]. With less than cuts[0] nobody is found. One such line gives recall at every score, so
-/// that an AP can be told of it: a modelled one.
+/// pixels. Somebody is found with a score above scores[k] with the probability
+///   logistic(evidence[k](height) - hidden_loss[k] · hidden - crowding_loss[k] · crowding),
+/// but not more often than above the score before it; between the scores it is linear, and 0 above
+/// 1. One deviate decides for all scores, so that an AP can be told of it: a modelled one.
 struct PersonDetector {
-  std::string name;              ///< of the model
-  std::vector<double> heights;   ///< px as the model sees them, rising, > 0
-  std::vector<double> evidence;  ///< at those; linear in the logarithm between them, on in that
-                                 ///< line below the first, level above the last
-  double hidden_loss = 0;      ///< >= 0
-  double crowding_loss = 0;    ///< >= 0
-  std::vector<double> scores;  ///< rising, in (0, 1)
-  std::vector<double> cuts;    ///< as many, rising
-  double edge_share = 0;       ///< deviation of each edge of a box: that share of its side, ...
-  double edge_px = 0;          ///< ... and, apart from it, so many px as the model sees them
-  double false_per_mpx = 0;    ///< boxes of nothing, away from people, per 10^6 px that it sees
+  std::string name;             ///< of the model
+  std::vector<double> heights;  ///< px as the model sees them, rising, > 0
+  std::vector<double> scores;   ///< rising, in (0, 1); nobody is found with less than the first
+  std::vector<std::vector<double>> evidence;  ///< by score, at the heights; linear in the logarithm
+                                              ///< between them, on in that line below the first,
+                                              ///< level above the last
+  std::vector<double> hidden_loss;            ///< by score, >= 0
+  std::vector<double> crowding_loss;          ///< by score, >= 0
+  double edge_share = 0;     ///< deviation of each edge of a box: that share of its side, ...
+  double edge_px = 0;        ///< ... and, apart from it, so many px as the model sees them
+  double false_per_mpx = 0;  ///< boxes of nothing, away from people, per 10^6 px that it sees
   std::vector<double> false_above;  ///< share of those scored above scores[k]; falling from 1
   double false_height = 64;         ///< their middle height in px as seen, ...
   double false_spread = 1;          ///< ... and its deviation in octaves
@@ -61,8 +60,8 @@ Expected<void> Validate(const PersonDetector& detector);
 /// One that finds everybody whom it sees, where they are, and nothing else.
 PersonDetector PerfectDetector();
 
-/// Probability that somebody is found with a score above `score` (at least scores[0]).
-/// REQUIRES: a valid detector; sight.height > 0.
+/// Probability that somebody is found with a score above `score`, which counts as scores[0] where
+/// it is lower. REQUIRES: a valid detector; sight.height > 0.
 double RecallOf(const PersonDetector& detector, const Sight& sight, double score);
 /// The score with which somebody is found, given a standard normal deviate; nothing: not found.
 /// REQUIRES: as RecallOf.
@@ -82,12 +81,30 @@ std::vector<Sight> Hiding(std::span<const Box> people);
 
 struct DetectorFitOptions {
   double iou = 0.5;       ///< from which a box finds somebody; (0, 1]
-  double smoothing = 20;  ///< weight against bends of the evidence over the height, in people; >= 0
+  double smoothing = 5;  ///< weight against bends of the evidence over the height, in people; >= 0
   int steps = 600;        ///< of the descent; [1, 100000]
   double least_seen =
       0.15;  ///< who lies in a region by less is neither wanted nor punished; [0, 1]
 
   friend bool operator==(const DetectorFitOptions&, const DetectorFitOptions&) = default;
+};
+
+/// How often people of one kind were found with a score above 0.25, and how often the fit says so.
+struct RecallCheck {
+  std::string what;         ///< "32-64 px", "hidden 0.25-0.50"
+  std::int64_t people = 0;  ///< looks at such people
+  double measured = 0;      ///< recall in [0, 1]
+  double fitted = 0;        ///< mean of RecallOf over the same looks
+
+  friend bool operator==(const RecallCheck&, const RecallCheck&) = default;
+};
+
+struct DetectorFit {
+  PersonDetector detector;
+  std::vector<RecallCheck>
+      checks;  ///< by height, then by hiding, then by crowding; none without people
+
+  friend bool operator==(const DetectorFit&, const DetectorFit&) = default;
 };
 
 /// Fits the model of those recordings to what is really there: recall and score by height, hiding
@@ -97,9 +114,8 @@ struct DetectorFitOptions {
 /// to which it fits in the recorded model's input. Errors: kInvalidInput when truth or a recording
 /// has no class person, when recordings are of different weights, or fewer than 50 looks at people
 /// are common; messages name what is missing.
-Expected<PersonDetector> FitPersonDetector(const Truth& truth,
-                                           std::span<const Recording> recordings,
-                                           const DetectorFitOptions& options = {});
+Expected<DetectorFit> FitPersonDetector(const Truth& truth, std::span<const Recording> recordings,
+                                        const DetectorFitOptions& options = {});
 
 /// One JSON object.
 std::string ToJson(const PersonDetector& detector);

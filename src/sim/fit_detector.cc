@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
 #include <optional>
 #include <unordered_map>
 
@@ -20,14 +21,15 @@ constexpr std::int64_t kLeastPeople = 50;
 constexpr double kPriorSlope = 0.5;
 constexpr double kPriorWeight = 0.1;
 
-/// Scores between which the evidence is cut.
-constexpr double kScores[] = {0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};
-constexpr std::size_t kCuts = std::size(kScores);
+/// Scores above which the chances are fitted.
+constexpr double kScores[] = {0.05, 0.1, 0.15, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};
+constexpr std::size_t kLevels = std::size(kScores);
 
 double Logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 /// One look at somebody.
 struct Look {
+  Sight sight;
   std::size_t knot = 0;  ///< the one below, ...
   float part = 0;        ///< ... and how far it is to the next
   float hidden = 0;
@@ -60,8 +62,12 @@ Look LookOf(const Sight& sight, double score) {
   const double place =
       std::clamp(2 * std::log2(std::max(sight.height, 1e-3) / kFirstKnot), -4.0, kKnots - 1.0);
   const auto knot = static_cast<std::size_t>(std::clamp(std::floor(place), 0.0, kKnots - 2.0));
-  return {knot, static_cast<float>(place - static_cast<double>(knot)),
-          static_cast<float>(sight.hidden), static_cast<float>(sight.crowding), LevelOf(score)};
+  return {sight,
+          knot,
+          static_cast<float>(place - static_cast<double>(knot)),
+          static_cast<float>(sight.hidden),
+          static_cast<float>(sight.crowding),
+          LevelOf(score)};
 }
 
 /// How a region is scaled before the model sees it.
@@ -159,11 +165,10 @@ void GatherRegion(const TruthImage& image, std::span<const Sight> sights, int pe
   gathered.mpx += static_cast<double>(frame.rect.size().area()) * scale * scale / 1e6;
 }
 
-/// The numbers that are fitted.
+/// The numbers that are fitted, for one score.
 struct Numbers {
   std::vector<float> evidence = std::vector<float>(kKnots);
   std::vector<float> losses{2, 1};  ///< by hiding, by crowding
-  std::vector<float> cuts = std::vector<float>(kCuts);
 };
 
 /// Rising up to kMonotoneTo: neighbours that fall are pooled.
@@ -193,47 +198,24 @@ void MakeRise(std::vector<float>& evidence) {
   }
 }
 
-/// Adds minus the log-likelihood's gradient of one look.
-void AddGradient(const Look& look, const Numbers& numbers, Numbers& gradient) {
-  const std::size_t j = look.knot;
-  const double middle = (1 - look.part) * numbers.evidence[j] +
-                        look.part * numbers.evidence[j + 1] - numbers.losses[0] * look.hidden -
-                        numbers.losses[1] * look.crowding;
-  // P(level) = L(middle - the cut below) - L(middle - the cut above).
-  const bool has_low = look.level > 0;
-  const bool has_high = look.level < kCuts;
-  const double low = has_low ? Logistic(middle - numbers.cuts[look.level - 1]) : 1;
-  const double high = has_high ? Logistic(middle - numbers.cuts[look.level]) : 0;
-  const double p = std::max(low - high, 1e-12);
-  const double low_slope = has_low ? low * (1 - low) : 0;
-  const double high_slope = has_high ? high * (1 - high) : 0;
-  const auto by_middle = static_cast<float>((high_slope - low_slope) / p);
-  gradient.evidence[j] += (1 - look.part) * by_middle;
-  gradient.evidence[j + 1] += look.part * by_middle;
-  gradient.losses[0] -= look.hidden * by_middle;
-  gradient.losses[1] -= look.crowding * by_middle;
-  if (has_low) {
-    gradient.cuts[look.level - 1] += static_cast<float>(low_slope / p);
-  }
-  if (has_high) {
-    gradient.cuts[look.level] -= static_cast<float>(high_slope / p);
-  }
-}
-
-Numbers Descend(const std::vector<Look>& looks, const DetectorFitOptions& options) {
-  Numbers numbers;
-  for (int j = 0; j < kKnots; ++j) {
-    numbers.evidence[static_cast<std::size_t>(j)] = static_cast<float>(-2 + 0.5 * j);
-  }
-  for (std::size_t k = 0; k < kCuts; ++k) {
-    numbers.cuts[k] = 0.3F * static_cast<float>(k);
-  }
+/// A logistic regression of "scored above kScores[level]".
+/// @param numbers  where the descent begins: those of the score before.
+Numbers Descend(const std::vector<Look>& looks, std::size_t level, Numbers numbers,
+                const DetectorFitOptions& options) {
   Adam adam({.learning_rate = 0.08, .steps = static_cast<double>(options.steps)});
   for (int step = 0; step < options.steps; ++step) {
     Numbers gradient;
     gradient.losses = {0, 0};
     for (const Look& look : looks) {
-      AddGradient(look, numbers, gradient);
+      const std::size_t j = look.knot;
+      const double middle = (1 - look.part) * numbers.evidence[j] +
+                            look.part * numbers.evidence[j + 1] - numbers.losses[0] * look.hidden -
+                            numbers.losses[1] * look.crowding;
+      const auto excess = static_cast<float>(Logistic(middle) - (look.level > level ? 1 : 0));
+      gradient.evidence[j] += (1 - look.part) * excess;
+      gradient.evidence[j + 1] += look.part * excess;
+      gradient.losses[0] -= look.hidden * excess;
+      gradient.losses[1] -= look.crowding * excess;
     }
     std::vector<float>& e = gradient.evidence;
     for (std::size_t j = 1; j < kKnots; ++j) {
@@ -249,34 +231,83 @@ Numbers Descend(const std::vector<Look>& looks, const DetectorFitOptions& option
         e[j - 1] += push;
       }
     }
-    // Evidence and cuts may shift together: the first cut stays at 0.
-    gradient.cuts[0] = 0;
     const double scale = 1 / static_cast<double>(looks.size());
     adam.Begin();
     adam.Step(numbers.evidence, gradient.evidence, scale);
     adam.Step(numbers.losses, gradient.losses, scale);
-    adam.Step(numbers.cuts, gradient.cuts, scale);
     MakeRise(numbers.evidence);
     for (float& loss : numbers.losses) {
       loss = std::max(loss, 0.0F);
-    }
-    for (std::size_t k = 1; k < kCuts; ++k) {
-      numbers.cuts[k] = std::max(numbers.cuts[k], numbers.cuts[k - 1] + 1e-3F);
     }
   }
   return numbers;
 }
 
-/// Share of the scores above each of kScores; halved on from cut to cut where there are none.
+void FitRecall(const std::vector<Look>& looks, const DetectorFitOptions& options,
+               PersonDetector& detector) {
+  Numbers numbers;
+  for (std::size_t j = 0; j < kKnots; ++j) {
+    detector.heights.push_back(kFirstKnot * std::exp2(0.5 * static_cast<double>(j)));
+    numbers.evidence[j] = static_cast<float>(-2 + 0.5 * static_cast<double>(j));
+  }
+  detector.scores.assign(std::begin(kScores), std::end(kScores));
+  for (std::size_t level = 0; level < kLevels; ++level) {
+    numbers = Descend(looks, level, std::move(numbers), options);
+    detector.evidence.emplace_back(numbers.evidence.begin(), numbers.evidence.end());
+    detector.hidden_loss.push_back(numbers.losses[0]);
+    detector.crowding_loss.push_back(numbers.losses[1]);
+  }
+}
+
+/// Share of the scores above each of kScores; halved on from one to the next where there are none.
 std::vector<double> SharesAbove(const std::vector<double>& scores) {
-  std::vector<double> above(kCuts);
-  for (std::size_t k = 0; k < kCuts; ++k) {
+  std::vector<double> above(kLevels);
+  for (std::size_t k = 0; k < kLevels; ++k) {
     const auto count = std::count_if(scores.begin(), scores.end(),
                                      [&](double score) { return score > kScores[k]; });
     above[k] = scores.empty() ? std::exp2(-static_cast<double>(k))
                               : static_cast<double>(count) / static_cast<double>(scores.size());
   }
   return above;
+}
+
+/// The looks of one kind after the other, where there are some.
+std::vector<RecallCheck> CheckRecall(const PersonDetector& detector,
+                                     const std::vector<Look>& looks) {
+  constexpr double kScore = 0.25;
+  const std::size_t level = LevelOf(kScore) + 1;
+  std::vector<RecallCheck> checks;
+  const auto check = [&](std::string what, auto fits) {
+    RecallCheck one{.what = std::move(what)};
+    for (const Look& look : looks) {
+      if (fits(look.sight)) {
+        ++one.people;
+        one.measured += look.level >= level ? 1 : 0;
+        one.fitted += RecallOf(detector, look.sight, kScore);
+      }
+    }
+    if (one.people > 0) {
+      one.measured /= static_cast<double>(one.people);
+      one.fitted /= static_cast<double>(one.people);
+      checks.push_back(std::move(one));
+    }
+  };
+  for (double low = 8; low <= 1024; low *= 2) {
+    check(ShortNumber(low) + "-" + ShortNumber(2 * low) + " px",
+          [&](const Sight& sight) { return sight.height >= low && sight.height < 2 * low; });
+  }
+  const double steps[] = {0, 0.1, 0.25, 0.5, 0.75, 1.001};
+  for (const auto& [name, part] :
+       {std::pair{"hidden ", &Sight::hidden}, {"crowding ", &Sight::crowding}}) {
+    for (std::size_t i = 0; i + 1 < std::size(steps); ++i) {
+      char range[32];
+      std::snprintf(range, sizeof range, "%.2f-%.2f", steps[i], std::min(steps[i + 1], 1.0));
+      check(name + std::string(range), [&, part = part](const Sight& sight) {
+        return sight.*part >= steps[i] && sight.*part < steps[i + 1];
+      });
+    }
+  }
+  return checks;
 }
 
 double Median(std::vector<double> values) {
@@ -319,9 +350,8 @@ void FitEdges(std::vector<EdgeMiss> edges, PersonDetector& detector) {
 
 }  // namespace
 
-Expected<PersonDetector> FitPersonDetector(const Truth& truth,
-                                           std::span<const Recording> recordings,
-                                           const DetectorFitOptions& options) {
+Expected<DetectorFit> FitPersonDetector(const Truth& truth, std::span<const Recording> recordings,
+                                        const DetectorFitOptions& options) {
   const int person = truth.classes.Find("person");
   if (recordings.empty() || person == kNoLabel) {
     return Fail(ErrorCode::kInvalidInput, recordings.empty()
@@ -369,23 +399,15 @@ Expected<PersonDetector> FitPersonDetector(const Truth& truth,
                     std::to_string(kLeastPeople) + " are needed to fit a person detector");
   }
 
-  const Numbers numbers = Descend(gathered.looks, options);
   PersonDetector detector{
       .name = recordings[0].model.name,
-      .evidence = {numbers.evidence.begin(), numbers.evidence.end()},
-      .hidden_loss = numbers.losses[0],
-      .crowding_loss = numbers.losses[1],
-      .scores = {std::begin(kScores), std::end(kScores)},
-      .cuts = {numbers.cuts.begin(), numbers.cuts.end()},
       .false_per_mpx =
           static_cast<double>(gathered.false_scores.size()) / std::max(gathered.mpx, 1e-9),
       .false_above = SharesAbove(gathered.false_scores),
       .echoes = static_cast<double>(gathered.echo_scores.size()) / std::max(gathered.found, 1.0),
       .echo_above = SharesAbove(gathered.echo_scores),
       .people = people};
-  for (int j = 0; j < kKnots; ++j) {
-    detector.heights.push_back(kFirstKnot * std::exp2(0.5 * j));
-  }
+  FitRecall(gathered.looks, options, detector);
   if (!gathered.false_heights.empty()) {
     detector.false_height = Median(gathered.false_heights);
     std::vector<double> octaves;
@@ -395,7 +417,8 @@ Expected<PersonDetector> FitPersonDetector(const Truth& truth,
     detector.false_spread = 1.4826 * Median(std::move(octaves));
   }
   FitEdges(std::move(gathered.edges), detector);
-  return detector;
+  std::vector<RecallCheck> checks = CheckRecall(detector, gathered.looks);
+  return DetectorFit{std::move(detector), std::move(checks)};
 }
 
 }  // namespace nearfar

@@ -16,9 +16,10 @@ using ::testing::IsEmpty;
 PersonDetector Perfect() {
   return {.name = "perfect",
           .heights = {16},
-          .evidence = {40},
           .scores = {0.05},
-          .cuts = {0},
+          .evidence = {{40}},
+          .hidden_loss = {0},
+          .crowding_loss = {0},
           .false_above = {1},
           .echo_above = {1}};
 }
@@ -28,8 +29,8 @@ PersonDetector Weak() {
   PersonDetector weak = Perfect();
   weak.name = "weak";
   weak.heights = {50, 100, 200};
-  weak.evidence = {-40, 0, 40};
-  weak.hidden_loss = 100;
+  weak.evidence = {{-40, 0, 40}};
+  weak.hidden_loss = {100};
   return weak;
 }
 
