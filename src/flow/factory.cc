@@ -6,6 +6,7 @@
 #include "flow/comp.h"
 #include "flow/index_filter.h"
 #include "flow/learning_filter.h"
+#include "flow/network_filter.h"
 
 namespace nearfar {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr FlowFilterInfo kFilters[] = {
     {"flow", "learns each camera: people followed, empty cells probed where somebody may appear"},
     {"index", "the same without learning whether it is good enough: on from the first frame"},
+    {"flow-net", "the paper's network, trained on the camera from frames looked at whole"},
     {"all", "no filter: every cell of every frame is looked at"},
     {"comp-1", "the paper's Comp-1: skips what was empty one frame before"},
     {"comp-2", "skips what was empty two frames before"},
@@ -68,6 +70,13 @@ Expected<std::unique_ptr<FlowFilter>> MakeFlowFilter(const FlowFilterSpec& spec)
   const IndexOptions index{.target_recall = spec.target_recall, .max_age = spec.max_age};
   if (spec.name == "index") {
     return std::make_unique<IndexFilter>(index);
+  }
+  if (spec.name == "flow-net") {
+    NetworkFilterOptions options{
+        .full_look_share = spec.full_look_share, .max_age = spec.max_age, .seed = spec.seed};
+    options.training.target_recall = spec.target_recall;
+    options.training.seed = spec.seed;
+    return std::make_unique<NetworkFilter>(options);
   }
   return std::make_unique<LearningFilter>(
       LearningOptions{.index = index, .seed = spec.seed, .full_look_share = spec.full_look_share});

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <cmath>
 #include <deque>
 #include <utility>
 
+#include "core/percentile.h"
 #include "core/rng.h"
 #include "flow/count_grid.h"
 
@@ -13,12 +15,13 @@ namespace nearfar {
 namespace {
 
 /// The cell's rectangle, `padding` px larger on every side, cut at the frame's edge.
-Box Padded(const TileGrid& grid, int cell, int padding) {
+Box Padded(const TileGrid& grid, int cell, Size padding) {
   const Rect rect = grid.Cell(cell);
-  const auto pad = static_cast<float>(padding);
-  return ClipTo({static_cast<float>(rect.x) - pad, static_cast<float>(rect.y) - pad,
-                 static_cast<float>(rect.x + rect.width) + pad,
-                 static_cast<float>(rect.y + rect.height) + pad},
+  const auto w = static_cast<float>(padding.width);
+  const auto h = static_cast<float>(padding.height);
+  return ClipTo({static_cast<float>(rect.x) - w, static_cast<float>(rect.y) - h,
+                 static_cast<float>(rect.x + rect.width) + w,
+                 static_cast<float>(rect.y + rect.height) + h},
                 grid.frame);
 }
 
@@ -33,6 +36,19 @@ TileGrid GridOfCells(Size frame, int cells) {
   assert(frame.area() > 0 && cells > 0);
   const int side = (std::max(frame.width, frame.height) + cells - 1) / cells;
   return MakeTileGrid(frame, {side, side});
+}
+
+Size PaddingOf(const FlowScene& scene) {
+  std::vector<int> widths, heights;
+  for (const FlowFrame& frame : scene.frames) {
+    for (const Box& person : frame.people) {
+      if (HasPlace(person)) {
+        widths.push_back(static_cast<int>(std::ceil(person.width())));
+        heights.push_back(static_cast<int>(std::ceil(person.height())));
+      }
+    }
+  }
+  return widths.empty() ? Size{} : Size{Percentile(widths, 90), Percentile(heights, 90)};
 }
 
 FlowLoopResult RunFlowLoop(const FlowScene& scene, FlowFilter& filter,
@@ -81,7 +97,7 @@ FlowLoopResult RunFlowLoop(const FlowScene& scene, FlowFilter& filter,
       const bool overlooked = rng.Chance(options.miss_rate);
       const bool looked = result.looked[cell];
       bool whole = looked;
-      for (std::size_t c = 0; c < cells && !whole && options.padding > 0; ++c) {
+      for (std::size_t c = 0; c < cells && !whole && options.padding != Size{}; ++c) {
         whole = result.looked[c] && Holds(padded[c], ClipTo(person, grid.frame));
       }
       ++now.people;

@@ -39,13 +39,16 @@ struct FlowLoopOptions {
   int lag = 1;  ///< a frame's result has come before the frame so many later is planned; >= 1
   double miss_rate = 0;  ///< of the detector, by chance for each person and frame; in [0, 1)
   /// How far a tile reaches over its cell, in px of the frame: people whose whole box lies inside
-  /// one padded tile that is looked at are found, too. 0: only those whose middle is in a cell
+  /// one padded tile that is looked at are found, too. None: only those whose middle is in a cell
   /// looked at.
-  int padding = 0;
+  Size padding;
   std::uint64_t seed = 1;  ///< of the detector's misses
 
   friend bool operator==(const FlowLoopOptions&, const FlowLoopOptions&) = default;
 };
+
+/// The padding that 90 % of the scene's people fit in, by width and by height.
+Size PaddingOf(const FlowScene& scene);
 
 /// How a filter does on a scene when it sees only what it let through.
 struct FlowLoopResult {
