@@ -14,7 +14,7 @@ void FrameLoop::Arrive(TimePoint now, std::shared_ptr<const Frame> frame,
                      frame->source, frame->name,
                      frame->size(), frame->captured,
                      frame->captured_at, features,
-                     upload_bytes};
+                     upload_bytes, frame->captured};
   frames_[id] = std::move(frame);
   ++frames_in_flight_;
   Feed(std::move(event));

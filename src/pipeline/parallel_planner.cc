@@ -100,6 +100,7 @@ void ParallelPlanner::On(const FrameArrived& event, Actions& actions) {
   FrameState& state = frames_[event.frame];
   state.arrived = event.now;
   state.captured = event.captured;
+  state.moment = event.moment;
   state.upload_bytes = event.upload_bytes;
   state.features = event.features;
   FrameRecord& record = state.record;
@@ -119,7 +120,7 @@ void ParallelPlanner::On(const FrameArrived& event, Actions& actions) {
   if (grid_ != state.grid) {
     SetGrid(state.grid);
   }
-  state.look = policies_.filter->Plan(event.frame, event.captured);
+  state.look = policies_.filter->Plan(event.frame, event.moment);
   PlanRegions(state);
   state.deadline = event.now + options_.deadline;
   if (state.open == 0) {  // nothing to look at
@@ -688,7 +689,7 @@ void ParallelPlanner::Finish(FrameState& state, TimePoint now) {
     }
   }
   state.result.frame = record.frame;
-  state.result.captured = state.captured;
+  state.result.captured = state.moment;
   state.finished = true;
   state.held = 0;
   if (!state.regions.empty()) {

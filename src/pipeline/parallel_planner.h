@@ -151,6 +151,7 @@ class ParallelPlanner final : public Planner {
     bool finished = false;
     TimePoint arrived{};
     TimePoint captured{};
+    TimePoint moment{};
     TimePoint deadline{};
     std::int64_t upload_bytes = 0;
     PixelFeatures features;

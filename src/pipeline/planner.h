@@ -28,6 +28,8 @@ struct FrameArrived {
   WallTime captured_at{};
   PixelFeatures features;
   std::int64_t upload_bytes = 0;  ///< estimate for sending the whole frame
+  TimePoint moment{};  ///< of the scene that it shows, on a clock of its own: of a file, its place in
+                       ///< the film; of a camera, `captured`. People move by this clock
 };
 
 /// A picture was due but cannot be read. It takes its turn in the output all the same.

@@ -17,6 +17,7 @@ namespace nearfar {
 struct SimFrame {
   std::string name;
   Size size;
+  Duration moment{};       ///< of the scene that it shows, since the first frame
   PixelFeatures features;  ///< may be absent
   std::int64_t upload_bytes = 0;  ///< of the whole frame as JPEG
 

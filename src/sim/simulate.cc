@@ -136,9 +136,23 @@ class Simulation {
                         .captured_at = WallTime(std::chrono::duration_cast<std::chrono::milliseconds>(
                             captured.time_since_epoch())),
                         .features = frame.features,
-                        .upload_bytes = frame.upload_bytes},
+                        .upload_bytes = frame.upload_bytes,
+                        .moment = MomentOf(frame.moment)},
            id);
     }
+  }
+
+  /// The scene's time, which always rises: a source that begins again, or has no times, goes on in
+  /// steps as before.
+  TimePoint MomentOf(Duration shown) {
+    TimePoint moment = TimePoint{} + shown + lap_;
+    if (moment_ && moment <= *moment_) {
+      lap_ += *moment_ + step_ - moment;
+      moment = *moment_ + step_;
+    }
+    step_ = moment_ ? moment - *moment_ : step_;
+    moment_ = moment;
+    return moment;
   }
 
   /// Gives the planner an event, and everything that it wants done its way.
@@ -342,6 +356,9 @@ class Simulation {
   std::size_t frames_left_;
   int in_flight_ = 0;
   bool frame_planned_ = false;
+  std::optional<TimePoint> moment_;  ///< of the newest frame's scene
+  Duration step_ = std::chrono::milliseconds(100);
+  Duration lap_{};
   TimePoint now_{};
   Simulated result_;
 };

@@ -77,6 +77,7 @@ class TrackBoxes final : public BoxSource {
       FrameOfPeople& in = frames_.emplace_back();
       in.frame = {.name = frame.name, .size = size, .upload_bytes = bytes};
       in.seconds = frame.seconds;
+      in.frame.moment = FromMilliseconds(1e3 * frame.seconds);
       std::vector<Box> boxes;
       std::vector<const TrackedBox*> tracked;
       for (const TrackedBox& box : frame.boxes) {

@@ -60,7 +60,7 @@ TEST(TrackBoxes, ScalesTheSceneAndShowsPeopleAlone) {
   const auto source = Make(Walk(), {Perfect()}, {.bytes_per_px = 0.5});
   EXPECT_EQ(source->frames(), 50U);
   EXPECT_EQ(source->Frame(3),
-            (SimFrame{.name = "3", .size = {3840, 2160}, .upload_bytes = 4147200}));
+            (SimFrame{.name = "3", .size = {3840, 2160}, .moment = std::chrono::milliseconds(300), .upload_bytes = 4147200}));
   const Detections found = source->Detect(0, kWhole, kWhole.size(), 0);
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].box, (Box{200, 400, 240, 500}));
