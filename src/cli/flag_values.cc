@@ -145,6 +145,22 @@ Expected<std::map<std::string, std::string>> ParseModelSettings(
   return settings;
 }
 
+Expected<Size> ParseSizeFlag(const std::string& text, const std::string& flag) {
+  const std::size_t cross = std::min(text.find('x'), text.size());
+  const auto read = [&](std::size_t from, std::size_t to, int& number) {
+    const auto [end, error] = std::from_chars(text.data() + from, text.data() + to, number);
+    return from < to && error == std::errc() && end == text.data() + to && number >= 0;
+  };
+  Size size;
+  if (!read(0, cross, size.width) ||
+      (cross < text.size() && !read(cross + 1, text.size(), size.height))) {
+    return Fail(ErrorCode::kInvalidInput,
+                flag + " '" + text + "': give WIDTHxHEIGHT in px, or one number for a square");
+  }
+  size.height = cross < text.size() ? size.height : size.width;
+  return size;
+}
+
 Expected<Synonyms> ReadSynonyms(const std::string& path) {
   if (path.empty()) {
     return Synonyms::Default();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/expected.h"
+#include "core/geometry.h"
 #include "core/labels.h"
 #include "discriminate/factory.h"
 #include "train/discriminator_file.h"
@@ -50,6 +51,9 @@ Expected<FusionWeights> ChooseFusion(const std::string& text,
 /// holds. Errors: kInvalidInput with the flag.
 Expected<std::map<std::string, std::string>> ParseModelSettings(
     const std::vector<std::string>& texts, const std::string& flag);
+
+/// A size in px from "512x384", or "512" for a square. Errors: kInvalidInput with the flag.
+Expected<Size> ParseSizeFlag(const std::string& text, const std::string& flag);
 
 /// The class spellings of a file; of none: those that come with nearfar. Errors: kNotFound,
 /// kInvalidInput, with the path.

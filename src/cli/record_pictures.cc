@@ -75,9 +75,10 @@ class SharedWriter {
  public:
   explicit SharedWriter(RecordingWriter writer) : writer_(std::move(writer)) {}
 
-  bool Has(const std::string& name) const {
+  /// Whether the picture is recorded; of tiles, whether all are: cell 0 comes last.
+  bool Has(const std::string& name, RegionId region = RegionId{0}) const {
     const std::lock_guard lock(mutex_);
-    return writer_.Has(name);
+    return writer_.Has(name, region);
   }
   std::string SourceOf(const std::string& name) const {
     const std::lock_guard lock(mutex_);
@@ -128,6 +129,10 @@ void ReadPictures(FrameSource& source, const SharedWriter& writer, const RecordO
       const Frame& frame = **piece.item.frame;
       if (options.corruption) {
         piece.spoiled = Corrupt(frame.pixels.view(), *options.corruption, frame.name);
+      }
+      if (options.tiling) {
+        // Each region is measured by itself.
+      } else if (options.corruption) {
         piece.features = MeasurePixels(piece.spoiled.view(), {}, {}, options.jpeg_quality);
       } else {
         piece.features =
@@ -141,9 +146,47 @@ void ReadPictures(FrameSource& source, const SharedWriter& writer, const RecordO
   handover.Close();
 }
 
+/// Looks at one region of a picture, at the region's scale where the model leaves its size free.
+Expected<void> LookAt(const RegionToRecord& region, const PixelView& pixels,
+                      ort::OrtDetector& detector, const RecordOptions& options,
+                      RecordedFrame& recorded) {
+  PixelView view = pixels;
+  Image scaled;
+  Size input = detector.model().package().input.size;
+  if (options.tiling) {
+    view = Crop(pixels, region.rect);
+    if (region.input != region.rect.size()) {
+      scaled = Shrink(view, region.input);
+      view = scaled.view();
+      recorded.input = region.input;
+    } else {
+      recorded.input = {};
+    }
+    input = detector.model().OwnScaleInput(view.size);
+    recorded.features = MeasurePixels(view, {}, {}, options.jpeg_quality);
+  }
+  Expected<DetectorAnswer> answer =
+      detector.DetectWithInput(view, 0, 0, input, !options.before_nms);
+  if (!answer) {
+    return tl::unexpected(answer.error());
+  }
+  const float scale_x = static_cast<float>(region.rect.width) / static_cast<float>(view.size.width);
+  const float scale_y =
+      static_cast<float>(region.rect.height) / static_cast<float>(view.size.height);
+  for (Detection& detection : answer->detections) {
+    const Box& box = detection.box;
+    detection.box =
+        Translate({box.x1 * scale_x, box.y1 * scale_y, box.x2 * scale_x, box.y2 * scale_y},
+                  static_cast<float>(region.rect.x), static_cast<float>(region.rect.y));
+  }
+  recorded.service_ms = ToMilliseconds(answer->prepare + answer->infer + answer->decode);
+  recorded.detections = std::move(answer->detections);
+  return {};
+}
+
 /// Looks at one picture and writes what was seen. An error ends the run; a picture that cannot be
 /// read or looked at is said, counted and passed over.
-Expected<void> RecordPiece(Piece piece, Detector& detector, const RecordOptions& options,
+Expected<void> RecordPiece(Piece piece, ort::OrtDetector& detector, const RecordOptions& options,
                            const LabelMap& labels, SharedWriter& writer, RecordTally& tally) {
   const SourceItem& item = piece.item;
   if (writer.Has(item.name)) {
@@ -165,14 +208,6 @@ Expected<void> RecordPiece(Piece piece, Detector& detector, const RecordOptions&
   }
   const Frame& frame = **item.frame;
   const PixelView pixels = piece.spoiled.empty() ? frame.pixels.view() : piece.spoiled.view();
-  Expected<DetectorAnswer> answer = options.before_nms ? detector.DetectBeforeNms(pixels, 0, 0)
-                                                       : detector.Detect(pixels, 0, 0);
-  if (!answer) {
-    ++tally.failed;
-    Say(item.source + ": the detector failed: " + answer.error().message);
-    return {};
-  }
-  labels.Apply(answer->detections);
   RecordedFrame recorded{
       .source = item.source,
       .name = item.name,
@@ -180,15 +215,33 @@ Expected<void> RecordPiece(Piece piece, Detector& detector, const RecordOptions&
       .rect = WholeOf(frame.size()),
       .size = frame.size(),
       .captured_ms = static_cast<double>(frame.captured_at.time_since_epoch().count()),
-      .service_ms = ToMilliseconds(answer->prepare + answer->infer + answer->decode),
-      .features = piece.features,
-      .detections = std::move(answer->detections)};
-  if (Expected<void> written = writer.Append(recorded); !written) {
-    return written;
+      .features = piece.features};
+  const std::vector<RegionToRecord> regions =
+      options.tiling ? RegionsToRecord(*options.tiling, frame.size())
+                     : std::vector<RegionToRecord>{{kWholeFrame, recorded.rect, frame.size()}};
+  for (const RegionToRecord& region : regions) {
+    if (writer.Has(item.name, region.region)) {
+      continue;
+    }
+    if (options.tiling && Interrupted()) {
+      return {};
+    }
+    recorded.region = region.region;
+    recorded.rect = region.rect;
+    if (const auto seen = LookAt(region, pixels, detector, options, recorded); !seen) {
+      ++tally.failed;
+      Say(item.source + ": the detector failed: " + seen.error().message);
+      return {};
+    }
+    labels.Apply(recorded.detections);
+    if (Expected<void> written = writer.Append(recorded); !written) {
+      return written;
+    }
+    ++tally.regions;
+    tally.boxes += recorded.detections.size();
+    tally.service_ms.push_back(recorded.service_ms);
   }
   ++tally.recorded;
-  tally.boxes += recorded.detections.size();
-  tally.service_ms.push_back(recorded.service_ms);
   return {};
 }
 
@@ -214,6 +267,13 @@ Expected<RecordTally> RecordPictures(const RecordOptions& options, const Synonym
   tally.model.score_floor = std::round(tally.model.score_floor * 1e6) / 1e6;
   tally.model.nms = options.before_nms ? "none" : tally.model.nms;
   tally.model.pictures = options.corruption ? ToString(*options.corruption) : "";
+  if (options.tiling) {
+    tally.model.pictures += (tally.model.pictures.empty() ? "" : " ") + ToString(*options.tiling);
+    const RecordedTiling& tiling = *options.tiling;
+    tally.model.input =
+        (*detector)->model().OwnScaleInput({tiling.tile.width + 2 * tiling.padding.width,
+                                            tiling.tile.height + 2 * tiling.padding.height});
+  }
   const LabelSpace classes = MakeLabelSpace((*detector)->labels(), synonyms);
   const LabelMap labels = MapLabels((*detector)->labels(), classes, synonyms);
   Expected<RecordingWriter> opened = RecordingWriter::Open(options.output, tally.model, classes);
@@ -224,7 +284,8 @@ Expected<RecordTally> RecordPictures(const RecordOptions& options, const Synonym
     Say(remark);
   }
   if (opened->found() > 0) {
-    Say(options.output + " holds " + std::to_string(opened->found()) + " images: going on with it");
+    Say(options.output + " holds " + std::to_string(opened->found()) +
+        (options.tiling ? " regions" : " images") + ": going on with it");
   }
 
   SharedWriter writer(std::move(*opened));

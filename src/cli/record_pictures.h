@@ -10,6 +10,7 @@
 #include "core/expected.h"
 #include "core/labels.h"
 #include "core/model_identity.h"
+#include "data/recorded_tiling.h"
 
 namespace nearfar::cli {
 
@@ -28,12 +29,14 @@ struct RecordOptions {
   int jpeg_quality = 90;  ///< for the JPEG size of pictures that are no JPEG files
   bool before_nms = false;
   std::optional<Corruption> corruption;  ///< spoils each picture before it is looked at
+  std::optional<RecordedTiling> tiling;  ///< each region of a picture by itself; else it is whole
   MediaOptions media;
 };
 
 struct RecordTally {
   ModelIdentity model;
-  std::uint64_t recorded = 0;
+  std::uint64_t recorded = 0;  ///< pictures
+  std::uint64_t regions = 0;   ///< of pictures in tiles
   std::uint64_t already_there = 0;
   std::uint64_t failed = 0;
   std::uint64_t boxes = 0;

@@ -108,8 +108,7 @@ class Pictures {
       return Fail(ErrorCode::kInvalidInput,
                   wanted.file + ": the picture is " + std::to_string(decoded->size().width) + "x" +
                       std::to_string(decoded->size().height) + ", its annotation says " +
-                      std::to_string(wanted.size.width) + "x" +
-                      std::to_string(wanted.size.height));
+                      std::to_string(wanted.size.width) + "x" + std::to_string(wanted.size.height));
     }
     if (pictures_.size() >= kMost) {
       pictures_.clear();
@@ -216,8 +215,8 @@ int RunMosaic(MosaicFlags flags) {
       return Stop(jpeg.error());
     }
     mosaic.truth.file = (pictures_folder / (mosaic.truth.name + ".jpg")).string();
-    if (const auto written = WriteFile(
-            mosaic.truth.file, {reinterpret_cast<const char*>(jpeg->data()), jpeg->size()});
+    if (const auto written = WriteFile(mosaic.truth.file,
+                                       {reinterpret_cast<const char*>(jpeg->data()), jpeg->size()});
         !written) {
       return Stop(written.error());
     }

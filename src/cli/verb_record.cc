@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/flag_values.h"
@@ -19,6 +20,10 @@ struct RecordFlags {
   RecordOptions options;
   std::string synonyms;
   std::string corrupt;
+  std::string tiles;
+  std::string padding = "64";
+  int overview = 0;
+  bool whole = false;
   std::uint64_t seed = 1;
   bool json = false;
 };
@@ -37,6 +42,9 @@ void PrintSummary(const RecordFlags& flags, RecordTally& tally, bool interrupted
     json.Field("recording", flags.options.output);
     json.Field("model", tally.model);
     json.Field("recorded", tally.recorded);
+    if (flags.options.tiling) {
+      json.Field("regions", tally.regions);
+    }
     json.Field("already_there", tally.already_there);
     json.Field("failed", tally.failed);
     json.Field("boxes", tally.boxes);
@@ -54,8 +62,11 @@ void PrintSummary(const RecordFlags& flags, RecordTally& tally, bool interrupted
     std::cout << text << std::endl;
     return;
   }
-  std::cout << flags.options.output << ": " << tally.recorded << " images recorded with "
-            << tally.boxes << " boxes";
+  std::cout << flags.options.output << ": " << tally.recorded << " images recorded";
+  if (flags.options.tiling) {
+    std::cout << " in " << tally.regions << " regions";
+  }
+  std::cout << " with " << tally.boxes << " boxes";
   if (tally.already_there > 0) {
     std::cout << ", " << tally.already_there << " were there already";
   }
@@ -71,6 +82,27 @@ void PrintSummary(const RecordFlags& flags, RecordTally& tally, bool interrupted
   std::cout << std::endl;
 }
 
+/// How the pictures are cut, where they are. Errors: kInvalidInput with the flag.
+Expected<std::optional<RecordedTiling>> ParseTiling(const RecordFlags& flags) {
+  if (flags.tiles.empty()) {
+    if (flags.overview > 0 || flags.whole) {
+      return Fail(ErrorCode::kInvalidInput,
+                  "--overview and --whole go with --tiles: pictures are recorded whole without it");
+    }
+    return std::optional<RecordedTiling>();
+  }
+  const auto tile = ParseSizeFlag(flags.tiles, "--tiles");
+  const auto padding = ParseSizeFlag(flags.padding, "--padding");
+  if (!tile || !padding) {
+    return tl::unexpected((!tile ? tile : padding).error());
+  }
+  const RecordedTiling tiling{*tile, *padding, flags.overview, flags.whole};
+  if (const auto valid = Validate(tiling); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  return std::optional(tiling);
+}
+
 int RunRecord(RecordFlags flags) {
   WatchForInterrupt();
   if (!flags.corrupt.empty()) {
@@ -82,6 +114,12 @@ int RunRecord(RecordFlags flags) {
     corruption->seed = flags.seed;
     flags.options.corruption = *corruption;
   }
+  const auto tiling = ParseTiling(flags);
+  if (!tiling) {
+    Say(tiling.error().message);
+    return kUsage;
+  }
+  flags.options.tiling = *tiling;
   const Expected<Synonyms> synonyms = ReadSynonyms(flags.synonyms);
   if (!synonyms) {
     return Stop(synonyms.error());
@@ -133,12 +171,25 @@ std::function<int()> SetUpRecord(CLI::App& app) {
       ->check(CLI::Range(1, 100000));
   app.add_flag("--before-nms", flags->options.before_nms,
                "record the decoded boxes as they are before NMS");
-  app.add_option("--corrupt", flags->corrupt,
-                 "spoil each picture before it is looked at: blur, occlusion, water, smoke or dark, "
-                 "strength 1 to 3, as in smoke:2")
+  app.add_option(
+         "--corrupt", flags->corrupt,
+         "spoil each picture before it is looked at: blur, occlusion, water, smoke or dark, "
+         "strength 1 to 3, as in smoke:2")
       ->type_name("KIND:STRENGTH");
   app.add_option("--seed", flags->seed, "with a picture's name, where --corrupt puts its drops")
       ->capture_default_str();
+  app.add_option("--tiles", flags->tiles,
+                 "record each tile of this size by itself, WxH or one number, in px; `nearfar "
+                 "merge` makes whole frames of them")
+      ->type_name("SIZE");
+  app.add_option("--padding", flags->padding, "px by which a tile reaches over its neighbours")
+      ->type_name("SIZE")
+      ->capture_default_str();
+  app.add_option("--overview", flags->overview,
+                 "with --tiles: also the whole picture, its longer side scaled to so many px")
+      ->type_name("PX")
+      ->check(CLI::Range(1, 65535));
+  app.add_flag("--whole", flags->whole, "with --tiles: also the whole picture at its own scale");
   app.add_flag("-r,--recursive", flags->options.media.recursive,
                "also look into folders inside folders");
   app.add_option("--max-pixels", flags->options.media.limits.max_pixels,

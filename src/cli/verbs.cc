@@ -9,6 +9,7 @@ std::function<int()> SetUpEval(CLI::App& app);
 std::function<int()> SetUpExplain(CLI::App& app);
 std::function<int()> SetUpFitPeople(CLI::App& app);
 std::function<int()> SetUpImport(CLI::App& app);
+std::function<int()> SetUpMerge(CLI::App& app);
 std::function<int()> SetUpModel(CLI::App& app);
 std::function<int()> SetUpMosaic(CLI::App& app);
 std::function<int()> SetUpNode(CLI::App& app);
@@ -39,6 +40,11 @@ std::span<const Verb> Verbs() {
       Verb{"record",
            "keep a detector's boxes over pictures and videos, to decide upon them many times",
            "nearfar record tests/goldens --model models/scene_near -o photos.rec", SetUpRecord},
+      Verb{"merge", "make a recording of whole frames out of one of tiles (record --tiles)",
+           "nearfar record tests/goldens --model models/scene_near --tiles 256 --padding 32 "
+           "--overview 320 -o tiles.rec\n"
+           "nearfar merge tiles.rec -o merged.rec --force",
+           SetUpMerge},
       Verb{"import", "turn another program's detections (VOC comp4, COCO results) into a recording",
            "nearfar scene --out street --split val=20 --format coco\n"
            "nearfar run street/images --near models/scene_far --coco far.json --coco-truth street\n"

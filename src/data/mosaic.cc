@@ -61,8 +61,9 @@ Expected<std::vector<PictureRef>> ListPictures(std::span<const Truth> sets) {
   const TruthImage* first = nullptr;
   for (std::size_t s = 0; s < sets.size(); ++s) {
     if (sets[s].classes != sets[0].classes) {
-      return Fail(ErrorCode::kInvalidInput, "the sets to be laid side by side have other classes "
-                                            "than each other: give sets of one kind");
+      return Fail(ErrorCode::kInvalidInput,
+                  "the sets to be laid side by side have other classes "
+                  "than each other: give sets of one kind");
     }
     for (std::size_t i = 0; i < sets[s].images.size(); ++i) {
       const TruthImage& image = sets[s].images[i];
@@ -75,9 +76,9 @@ Expected<std::vector<PictureRef>> ListPictures(std::span<const Truth> sets) {
           return of.file + " (" + std::to_string(of.size.width) + "x" +
                  std::to_string(of.size.height) + ")";
         };
-        return Fail(ErrorCode::kInvalidInput, "pictures of a mosaic are of one size: " +
-                                                  text(*first) + " and " + text(image) +
-                                                  " are not; leave one of the sets out");
+        return Fail(ErrorCode::kInvalidInput,
+                    "pictures of a mosaic are of one size: " + text(*first) + " and " +
+                        text(image) + " are not; leave one of the sets out");
       }
       first = first == nullptr ? &image : first;
       pictures.push_back({s, i});

@@ -41,12 +41,13 @@ struct Mosaic {
 
 /// Plans mosaics of the sets' pictures. All pictures are dealt from a shuffled pack, and shuffled
 /// anew when it is used up, so that each is used about as often as any other and none stands twice
-/// in one mosaic while there are enough of them. Mosaic i, its name included, hangs on the sets, the
-/// grid, the seed and i alone: more mosaics leave the first ones as they were.
-/// Tracks keep apart: those of set k are numbered behind those of the sets before it.
-/// Errors: kInvalidInput where the options are, there is no picture, a picture has no file or they
-/// are not all of one size, or the sets' classes differ.
+/// in one mosaic while there are enough of them. Mosaic i, its name included, hangs on the sets,
+/// the grid, the seed and i alone: more mosaics leave the first ones as they were. Tracks keep
+/// apart: those of set k are numbered behind those of the sets before it. Errors: kInvalidInput
+/// where the options are, there is no picture, a picture has no file or they are not all of one
+/// size, or the sets' classes differ.
 /// @param sets  REQUIRES: not empty.
-Expected<std::vector<Mosaic>> PlanMosaics(std::span<const Truth> sets, const MosaicOptions& options);
+Expected<std::vector<Mosaic>> PlanMosaics(std::span<const Truth> sets,
+                                          const MosaicOptions& options);
 
 }  // namespace nearfar

@@ -47,6 +47,9 @@ std::string FrameLine(const RecordedFrame& frame) {
   writer.Field("region", ToNumber(frame.region));
   writer.Field("rect", frame.rect);
   writer.Field("size", frame.size);
+  if (frame.input.area() > 0) {
+    writer.Field("input", frame.input);
+  }
   // What was not measured is left out.
   const auto field_if_known = [&](const char* key, auto value) {
     if (value >= 0) {
@@ -171,6 +174,7 @@ Expected<RecordedFrame> ReadFrame(const json& object, const LineReader& lines, i
       .Read("index", frame.index)
       .Read("region", frame.region)
       .Require("size", frame.size)
+      .Read("input", frame.input)
       .Read("captured_ms", frame.captured_ms)
       .Read("service_ms", frame.service_ms)
       .Read("brenner", frame.features.brenner)

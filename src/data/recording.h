@@ -24,6 +24,7 @@ struct RecordedFrame {
   std::uint64_t index = 0;  ///< position in the source
   RegionId region = kWholeFrame;
   Rect rect;                ///< the region, in px of the frame
+  Size input;               ///< to which it was scaled before the model saw it; empty: rect's size
   Size size;                ///< of the frame
   double captured_ms = -1;  ///< UTC; < 0 absent
   double service_ms = -1;   ///< time the detector took; < 0 absent
@@ -61,6 +62,9 @@ Expected<void> CheckSameImages(const Recording& a, std::string_view left, const 
 // {"type":"recording","schema":1,"model":{...},"classes":[...]}
 // {"type":"recorded","source":...,"name":...,"size":[w,h],"detections":[[x1,y1,x2,y2,score,label]]}
 // Unknown keys are ignored, and what is absent is left out. Gzipped files are read as they are.
+// A recording of tiles has several lines a frame, with "region" and "rect" [x,y,w,h] (and "input"
+// [w,h] where the region was scaled), numbered as RegionsToRecord says (see recorded_tiling.h); its
+// model's "pictures" tells how they were cut, as in "tiles 512x512 padding 64x64 overview 960".
 
 /// Reads a recording file. A last line that is no JSON (a killed run) is left out and remarked; one
 /// elsewhere is an error that names the line. Errors: kNotFound, kIo, kInvalidInput, kUnsupported.

@@ -44,8 +44,8 @@ Size DeriveSize(const TrackRows& rows) {
   if (!rows.clipped && !xs.empty()) {
     // Boxes reach beyond the frame; 95 % of their middles, and more, lie in it.
     const auto high = [](std::vector<float>& values) {
-      const auto nth = values.end() - 1 -
-                       static_cast<std::ptrdiff_t>(static_cast<double>(values.size()) * 0.05);
+      const auto nth =
+          values.end() - 1 - static_cast<std::ptrdiff_t>(static_cast<double>(values.size()) * 0.05);
       std::nth_element(values.begin(), nth, values.end());
       return *nth;
     };
@@ -265,7 +265,8 @@ Truth TracksAsTruth(const Tracks& tracks) {
   for (const TrackFrame& frame : tracks.frames) {
     TruthImage image{.name = frame.name, .size = tracks.frame};
     for (const TrackedBox& box : frame.boxes) {
-      image.objects.push_back({.box = box.box, .label = box.label, .difficult = box.difficult});
+      image.objects.push_back(
+          {.box = box.box, .label = box.label, .difficult = box.difficult, .track = box.track});
     }
     truth.images.push_back(std::move(image));
   }

@@ -24,18 +24,27 @@ Expected<DetectionModel> DetectionModel::Make(ModelPackage package) {
   return DetectionModel(std::move(package), std::move(classes), *std::move(decoder));
 }
 
-std::vector<std::int64_t> DetectionModel::InputShape() const {
-  const InputSpec& input = package_.input;
-  if (input.layout == Layout::kNchw) {
-    return {1, 3, input.size.height, input.size.width};
+std::vector<std::int64_t> DetectionModel::InputShape(Size input) const {
+  if (package_.input.layout == Layout::kNchw) {
+    return {1, 3, input.height, input.width};
   }
-  return {1, input.size.height, input.size.width, 3};
+  return {1, input.height, input.width, 3};
+}
+
+Size DetectionModel::OwnScaleInput(Size picture) const {
+  if (!package_.input.dynamic) {
+    return package_.input.size;
+  }
+  // The coarsest grid that a detector's outputs come in.
+  constexpr int kStep = 32;
+  const auto round_up = [](int side) { return (side + kStep - 1) / kStep * kStep; };
+  return {round_up(picture.width), round_up(picture.height)};
 }
 
 Expected<Detections> DetectionModel::Decode(std::span<const TensorView> outputs,
-                                            const FrameInInput& place) const {
+                                            const FrameInInput& place, Size input) const {
   Detections boxes;
-  const DecodeRequest request{outputs, package_.input.size, package_.score_floor};
+  const DecodeRequest request{outputs, input, package_.score_floor};
   if (auto ok = decoder_->Decode(request, boxes); !ok) {
     return tl::unexpected(ok.error());
   }

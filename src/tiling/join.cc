@@ -145,8 +145,7 @@ class Joiner {
     const Rect first = grid_.Cell(grid_.index(span.left, span.top));
     const Rect last = grid_.Cell(grid_.index(span.right, span.bottom));
     const Size bare{last.x + last.width - first.x, last.y + last.height - first.y};
-    return bare.area() > options_.most_pixels ||
-           RectOf(span).size().area() > options_.most_pixels;
+    return bare.area() > options_.most_pixels || RectOf(span).size().area() > options_.most_pixels;
   }
 
   void Propose(int a, int b, std::vector<Offer>& offers, std::vector<int>& inside) const {

@@ -12,9 +12,9 @@ namespace nearfar {
 
 /// What neighbours are joined for: padding that is not paid twice.
 struct JoinOptions {
-  bool on = true;                              ///< off: every cell is a region
-  std::int64_t inference_pixels = 20'000;      ///< what a region costs beside its pixels; >= 0
-  std::int64_t most_pixels = 1600 * 1600;      ///< a joined region has no more; >= 0
+  bool on = true;                          ///< off: every cell is a region
+  std::int64_t inference_pixels = 20'000;  ///< what a region costs beside its pixels; >= 0
+  std::int64_t most_pixels = 1600 * 1600;  ///< a joined region has no more; >= 0
 
   friend bool operator==(const JoinOptions&, const JoinOptions&) = default;
 };

@@ -194,10 +194,7 @@ class BorderMerge {
         candidate.cut_top = seen.inner_top && box.y1 < seen.rect.y1 + seen.margin_y;
         candidate.cut_right = seen.inner_right && box.x2 > seen.rect.x2 - seen.margin_x;
         candidate.cut_bottom = seen.inner_bottom && box.y2 > seen.rect.y2 - seen.margin_y;
-        (seen.overview     ? overview_
-         : candidate.cut() ? cut_
-                           : whole_)
-            .push_back(candidate);
+        (seen.overview ? overview_ : candidate.cut() ? cut_ : whole_).push_back(candidate);
       }
     }
     for (std::vector<Candidate>* boxes : {&whole_, &cut_, &overview_}) {
@@ -297,8 +294,8 @@ class BorderMerge {
     return people;
   }
 
-  /// Whether the box reaches out of another result's region, which has a cut box that agrees with it
-  /// by more than `iou`: then it is not the one whom that result has whole.
+  /// Whether the box reaches out of another result's region, which has a cut box that agrees with
+  /// it by more than `iou`: then it is not the one whom that result has whole.
   bool CutIn(std::uint32_t result, const Candidate& candidate, float iou) const {
     const Seen& seen = seen_[result];
     if (seen.overview || seen.Holds(candidate.detection.box, 0, 0)) {
@@ -328,8 +325,8 @@ class BorderMerge {
   /// An overview's box and what it may be the same as.
   struct Tie {
     float iou = 0;
-    std::uint32_t box = 0;    ///< into overview_
-    bool is_cut = false;      ///< `other` is one of cut_, else of people_
+    std::uint32_t box = 0;  ///< into overview_
+    bool is_cut = false;    ///< `other` is one of cut_, else of people_
     std::uint32_t other = 0;
 
     bool operator<(const Tie& b) const {
@@ -524,9 +521,9 @@ Expected<void> Validate(const MergeOptions& options) {
     }
   }
   if (!(options.border_px >= 0 && options.border_px <= 1e6F)) {
-    return Fail(ErrorCode::kInvalidInput, "merging tiles: border_px is " +
-                                              std::to_string(options.border_px) +
-                                              ": give 0 px or more");
+    return Fail(
+        ErrorCode::kInvalidInput,
+        "merging tiles: border_px is " + std::to_string(options.border_px) + ": give 0 px or more");
   }
   return {};
 }
@@ -560,8 +557,8 @@ Merged MergeByIou(std::span<const RegionResult> results, const MergeOptions& opt
     bool suppressed = false;
     places.Near(ReachOf(box, options.iou), [&](std::uint32_t id) {
       const Detection& kept = merged.detections[id];
-      suppressed = suppressed || (kept.label == ranked.detection.label &&
-                                  Iou(kept.box, box) > options.iou);
+      suppressed =
+          suppressed || (kept.label == ranked.detection.label && Iou(kept.box, box) > options.iou);
     });
     if (!suppressed) {
       places.Add(static_cast<std::uint32_t>(merged.detections.size()), box);

@@ -40,11 +40,12 @@ Merged MergeByIou(std::span<const RegionResult> results, const MergeOptions& opt
 ///     a region, whole or cut, stay two. The best-scored one stands for them.
 ///  2. A cut box goes where another answered tile sees beyond the border that cuts it.
 ///  3. An overview's box is the person of the whole or cut box that agrees with it best: it goes
-///     where that one is whole, and stays in its place where it is cut. Agreeing with none, it stays
-///     if no answered tile has its place in full view: what such a tile did not find is not there.
+///     where that one is whole, and stays in its place where it is cut. Agreeing with none, it
+///     stays if no answered tile has its place in full view: what such a tile did not find is not
+///     there.
 ///  4. What is left of the cut boxes goes where a whole box agrees with it within its region. The
-///     rest is all that is known of somebody: parts that agree with each other become one box around
-///     them, and stay.
+///     rest is all that is known of somebody: parts that agree with each other become one box
+///     around them, and stay.
 /// Perfect detections of all tiles and an overview that has everybody who is whole in no tile give
 /// exactly the frame's.
 Merged MergeByBorder(Size frame, std::span<const RegionResult> results,

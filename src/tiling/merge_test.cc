@@ -64,7 +64,9 @@ struct World {
 
 /// A frame, a grid, a padding and people of all sizes, in crowds and alone.
 World MakeWorld(Rng& rng) {
-  const auto below = [&](int n) { return static_cast<int>(rng.Below(static_cast<std::uint64_t>(n))); };
+  const auto below = [&](int n) {
+    return static_cast<int>(rng.Below(static_cast<std::uint64_t>(n)));
+  };
   World world;
   world.frame = {200 + below(2000), 200 + below(1500)};
   world.grid = MakeTileGrid(world.frame, {120 + below(600), 120 + below(600)});
@@ -119,7 +121,8 @@ bool WholeSomewhere(const World& world, std::span<const RegionResult> results, c
     const auto ends = [&](int low, int size, int whole, float from, float to) {
       const bool starts = low == 0 || from >= static_cast<float>(low) + margin;
       const bool stops = low + size == whole || to <= static_cast<float>(low + size) - margin;
-      return starts && stops && from >= static_cast<float>(low) && to <= static_cast<float>(low + size);
+      return starts && stops && from >= static_cast<float>(low) &&
+             to <= static_cast<float>(low + size);
     };
     return result.region.kind == TiledRegion::Kind::kTiles &&
            ends(r.x, r.width, world.frame.width, box.x1, box.x2) &&
@@ -198,9 +201,8 @@ TEST(MergeByBorder, DoesNotGoByTheOrderInWhichPeopleAreListed) {
 /// Two tiles of a frame of 200 × 100 px, cut at x = 100, 20 px padding.
 const TiledRegion kLeft = Tile({0, 0, 120, 100});
 const TiledRegion kRight = Tile({80, 0, 120, 100});
-const TiledRegion kWhole{.kind = TiledRegion::Kind::kOverview,
-                         .rect = {0, 0, 200, 100},
-                         .input = {100, 50}};
+const TiledRegion kWhole{
+    .kind = TiledRegion::Kind::kOverview, .rect = {0, 0, 200, 100}, .input = {100, 50}};
 constexpr Size kFrame{200, 100};
 
 struct BorderCase {
@@ -229,7 +231,8 @@ TEST(MergeByBorder, DecidesCaseByCase) {
             {Person(88, 10, 108, 50, 0.9F), Person(92, 10, 112, 50, 0.8F)},
             {1, 1}},
            {"a child before a grown-up, one in each tile: both stay",
-            {{kLeft, {Person(85, 0, 115, 90, 0.9F)}, 1}, {kRight, {Person(95, 50, 110, 90, 0.8F)}, 2}},
+            {{kLeft, {Person(85, 0, 115, 90, 0.9F)}, 1},
+             {kRight, {Person(95, 50, 110, 90, 0.8F)}, 2}},
             {Person(85, 0, 115, 90, 0.9F), Person(95, 50, 110, 90, 0.8F)},
             {1, 2}},
            {"cut in one tile and whole in the other, however well it scores",
@@ -270,7 +273,8 @@ TEST(MergeByBorder, DecidesCaseByCase) {
             {Person(30, 0, 170, 40, 0.9F), Person(20, 50, 180, 100, 0.8F)},
             {1, 2}},
            {"the overview sees a tile's person coarsely: the tile's box stays",
-            {{kLeft, {Person(20, 20, 40, 60, 0.5F)}, 1}, {kWhole, {Person(18, 16, 44, 64, 0.9F)}, 3}},
+            {{kLeft, {Person(20, 20, 40, 60, 0.5F)}, 1},
+             {kWhole, {Person(18, 16, 44, 64, 0.9F)}, 3}},
             {Person(20, 20, 40, 60, 0.5F)},
             {1}},
            {"the overview sees somebody whom a tile had in full view and did not find",
@@ -282,7 +286,8 @@ TEST(MergeByBorder, DecidesCaseByCase) {
             {Person(150, 20, 170, 60)},
             {3}},
            {"cut, and the overview says how far it goes",
-            {{kLeft, {Person(90, 10, 120, 90, 0.9F)}, 1}, {kWhole, {Person(90, 10, 150, 90, 0.4F)}, 3}},
+            {{kLeft, {Person(90, 10, 120, 90, 0.9F)}, 1},
+             {kWhole, {Person(90, 10, 150, 90, 0.4F)}, 3}},
             {Person(90, 10, 150, 90, 0.4F)},
             {3}},
            {"somebody small before a large cut one stays",
@@ -375,7 +380,8 @@ TEST(MergeByIou, LetsACutBoxWinOverItsWholeOne) {
   const std::vector<RegionResult> results{{kLeft, {Person(90, 10, 120, 50, 0.9F)}, 1},
                                           {kRight, {Person(90, 10, 135, 50, 0.6F)}, 2}};
   EXPECT_THAT(MergeByIou(results).detections, ElementsAre(Person(90, 10, 120, 50, 0.9F)));
-  EXPECT_THAT(MergeByBorder(kFrame, results).detections, ElementsAre(Person(90, 10, 135, 50, 0.6F)));
+  EXPECT_THAT(MergeByBorder(kFrame, results).detections,
+              ElementsAre(Person(90, 10, 135, 50, 0.6F)));
 }
 
 TEST(MergeByIou, KeepsTiesInPlanOrderAndOtherLabelsApart) {
@@ -397,13 +403,13 @@ TEST(MergeByIou, OverlapOfExactlyTheLimitStays) {
 
 TEST(MergeByIou, TakesNoBoxThatIsNoneAndNothingFromNothing) {
   EXPECT_THAT(MergeByIou({}).detections, IsEmpty());
-  EXPECT_THAT(MergeByIou(std::vector<RegionResult>{
-                             {kLeft,
-                              {Person(kNan, 0, 1, 1), Person(0, 0, 1, 1, kNan), Person(3, 3, 3, 3),
-                               Person(150, 0, 160, 10)},
-                              1}})
-                  .detections,
-              IsEmpty());
+  EXPECT_THAT(
+      MergeByIou(std::vector<RegionResult>{{kLeft,
+                                            {Person(kNan, 0, 1, 1), Person(0, 0, 1, 1, kNan),
+                                             Person(3, 3, 3, 3), Person(150, 0, 160, 10)},
+                                            1}})
+          .detections,
+      IsEmpty());
 }
 
 TEST(MergeByIou, AgreesWithNmsOverAllBoxes) {

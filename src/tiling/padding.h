@@ -13,14 +13,14 @@ namespace nearfar {
 /// How far tiles reach over their cells. [HODE §II, Fig. 5]: by the height and width of the
 /// pedestrians, so that whoever stands on a cut line is whole on both sides of it.
 struct PaddingOptions {
-  std::optional<Size> fixed;   ///< px, each >= 0; given: nothing is estimated
-  double percentile = 0.9;     ///< of the people's widths and heights; (0, 1]
-  double smallest = 0.03;      ///< share of the tile's sides; [0, largest]
-  double largest = 0.25;       ///< the same; (0, 1]. Larger people are the overview's
-  double before = 0.125;       ///< the same, until people were seen; [0, 1]
-  bool per_row = true;         ///< each row of the grid has its own, as perspective asks for
-  double half_life = 300;      ///< results after which what was seen counts half; > 0
-  double pooled = 20;          ///< people of the whole frame who count beside a row's own; >= 0
+  std::optional<Size> fixed;  ///< px, each >= 0; given: nothing is estimated
+  double percentile = 0.9;    ///< of the people's widths and heights; (0, 1]
+  double smallest = 0.03;     ///< share of the tile's sides; [0, largest]
+  double largest = 0.25;      ///< the same; (0, 1]. Larger people are the overview's
+  double before = 0.125;      ///< the same, until people were seen; [0, 1]
+  bool per_row = true;        ///< each row of the grid has its own, as perspective asks for
+  double half_life = 300;     ///< results after which what was seen counts half; > 0
+  double pooled = 20;         ///< people of the whole frame who count beside a row's own; >= 0
 
   friend bool operator==(const PaddingOptions&, const PaddingOptions&) = default;
 };

@@ -17,8 +17,8 @@
 namespace nearfar {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -91,9 +91,11 @@ TEST(PaddedTile, HasWhoeverStandsOnACutLineWholeOnBothSides) {
     if (grid.columns < 2) {
       continue;
     }
-    const int column = 1 + static_cast<int>(rng.Below(static_cast<std::uint64_t>(grid.columns - 1)));
+    const int column =
+        1 + static_cast<int>(rng.Below(static_cast<std::uint64_t>(grid.columns - 1)));
     const int line = column * 100;
-    const int x = std::max(0, line - static_cast<int>(rng.Below(static_cast<std::uint64_t>(width))));
+    const int x =
+        std::max(0, line - static_cast<int>(rng.Below(static_cast<std::uint64_t>(width))));
     const int y = 10;
     for (const int cell : {grid.index(column - 1, 0), grid.index(column, 0)}) {
       const Rect rect = PaddedTile(grid, padding, cell);
@@ -237,8 +239,11 @@ TEST(PaddingEstimator, TakesNoBoxThatIsNone) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float inf = std::numeric_limits<float>::infinity();
   PaddingEstimator estimator;
-  estimator.Observe(grid, {PersonAt(nan, 0, 10, 10), PersonAt(0, nan, 10, 10), PersonAt(0, 0, 0, 9),
-                           PersonAt(50, 50, -10, 10), {{-inf, 0, 5, 5}, 0.5F, 0}});
+  estimator.Observe(grid, {PersonAt(nan, 0, 10, 10),
+                           PersonAt(0, nan, 10, 10),
+                           PersonAt(0, 0, 0, 9),
+                           PersonAt(50, 50, -10, 10),
+                           {{-inf, 0, 5, 5}, 0.5F, 0}});
   EXPECT_EQ(estimator.Current(grid), EvenPadding(grid, {64, 64}));
   // Outside the frame counts for the nearest row.
   estimator.Observe(grid, {PersonAt(-900, -900, 32, 32), PersonAt(9000, 9000, 32, 32)});
@@ -287,7 +292,8 @@ void ExpectSoundRegions(const TileGrid& grid, const Padding& padding, std::span<
     const int right = region.cells.back() % grid.columns;
     const int top = region.cells.front() / grid.columns;
     const int bottom = region.cells.back() / grid.columns;
-    EXPECT_EQ(region.cells.size(), static_cast<std::size_t>((right - left + 1) * (bottom - top + 1)));
+    EXPECT_EQ(region.cells.size(),
+              static_cast<std::size_t>((right - left + 1) * (bottom - top + 1)));
     Rect around{};
     for (const int cell : region.cells) {
       EXPECT_TRUE(looked.insert(cell).second) << "cell " << cell << " is in two regions";

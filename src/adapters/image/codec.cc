@@ -3,6 +3,7 @@
 #include <turbojpeg.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -224,6 +225,15 @@ Expected<std::vector<std::uint8_t>> EncodeJpeg(const PixelView& view, int qualit
                 std::string("cannot encode a JPEG: ") + tjGetErrorStr2(turbo.get()));
   }
   return std::vector<std::uint8_t>(bytes.data(), bytes.data() + length);
+}
+
+Image Shrink(const PixelView& view, Size size) {
+  assert(view.size.area() > 0 && size.width > 0 && size.height > 0);
+  assert(size.width <= view.size.width && size.height <= view.size.height);
+  Image shrunk(size);
+  cv::Mat to(size.height, size.width, CV_8UC3, shrunk.data());
+  cv::resize(AsMat(view), to, to.size(), 0, 0, cv::INTER_AREA);
+  return shrunk;
 }
 
 bool IsJpegOrPng(Bytes bytes) {

@@ -34,6 +34,11 @@ Expected<std::vector<std::uint8_t>> ReadFileBytes(const std::string& path,
 /// Errors: kInvalidInput (empty view, or a side above 65,535 px).
 Expected<std::vector<std::uint8_t>> EncodeJpeg(const PixelView& view, int quality);
 
+/// A smaller picture, each of whose pixels is the mean of those that it covers: small things fade
+/// where a bilinear resize drops them. REQUIRES: the view is not empty, and 0 < each side <= the
+/// view's.
+Image Shrink(const PixelView& view, Size size);
+
 /// True when the bytes start like a JPEG or a PNG: what a node takes as an `image` payload.
 bool IsJpegOrPng(std::span<const std::uint8_t> bytes);
 

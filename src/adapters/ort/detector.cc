@@ -50,26 +50,27 @@ Expected<std::unique_ptr<OrtDetector>> OrtDetector::Open(const DetectorOptions& 
 }
 
 Expected<DetectorAnswer> OrtDetector::Detect(const PixelView& view, int offset_x, int offset_y) {
-  return Look(view, offset_x, offset_y, true);
+  return DetectWithInput(view, offset_x, offset_y, model_.package().input.size, true);
 }
 
 Expected<DetectorAnswer> OrtDetector::DetectBeforeNms(const PixelView& view, int offset_x,
                                                       int offset_y) {
-  return Look(view, offset_x, offset_y, false);
+  return DetectWithInput(view, offset_x, offset_y, model_.package().input.size, false);
 }
 
 /// One look at one view; its tensor goes back to the detector's spare ones.
 class OrtDetector::Pass final : public DetectorPass {
  public:
-  Pass(OrtDetector& detector, Size view, int offset_x, int offset_y)
-      : detector_(detector), view_(view), offset_x_(offset_x), offset_y_(offset_y) {}
+  Pass(OrtDetector& detector, Size view, int offset_x, int offset_y, Size input)
+      : detector_(detector), view_(view), offset_x_(offset_x), offset_y_(offset_y), input_(input) {}
   ~Pass() override { detector_.KeepSpareTensor(std::move(tensor_)); }
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
   void Fill(const PixelView& view) {
     const TimePoint start = clock_.Now();
-    const InputSpec& input = detector_.model_.package().input;
+    InputSpec input = detector_.model_.package().input;
+    input.size = input_;
     tensor_ = detector_.TakeSpareTensor();
     tensor_.resize(TensorBytes(input));
     place_ = PlaceFrame(view.size, input);
@@ -80,7 +81,7 @@ class OrtDetector::Pass final : public DetectorPass {
   Expected<void> Infer() override {
     const TimePoint start = clock_.Now();
     const InputSpec& input = detector_.model_.package().input;
-    const std::vector<std::int64_t> shape = detector_.model_.InputShape();
+    const std::vector<std::int64_t> shape = detector_.model_.InputShape(input_);
     const RawTensor raw{input.tensor, input.type, shape, tensor_};
     auto outputs = detector_.session_->Run({&raw, 1});
     if (!outputs) {
@@ -95,7 +96,7 @@ class OrtDetector::Pass final : public DetectorPass {
 
   Expected<DetectorAnswer> Decode(bool with_nms) {
     const TimePoint start = clock_.Now();
-    auto decoded = detector_.model_.Decode(outputs_->AsFloats(), place_);
+    auto decoded = detector_.model_.Decode(outputs_->AsFloats(), place_, input_);
     if (!decoded) {
       return tl::unexpected(decoded.error());
     }
@@ -113,6 +114,7 @@ class OrtDetector::Pass final : public DetectorPass {
   Size view_;
   int offset_x_;
   int offset_y_;
+  Size input_;
   FrameInInput place_;
   std::vector<std::byte> tensor_;
   std::optional<RunOutputs> outputs_;
@@ -121,27 +123,37 @@ class OrtDetector::Pass final : public DetectorPass {
 };
 
 Expected<std::unique_ptr<OrtDetector::Pass>> OrtDetector::Begin(const PixelView& view, int offset_x,
-                                                                int offset_y) {
+                                                                int offset_y, Size input) {
   if (view.size.width <= 0 || view.size.height <= 0) {
     return Fail(ErrorCode::kInvalidInput, "an empty picture was given to the detector");
   }
-  auto pass = std::make_unique<Pass>(*this, view.size, offset_x, offset_y);
+  auto pass = std::make_unique<Pass>(*this, view.size, offset_x, offset_y, input);
   pass->Fill(view);
   return pass;
 }
 
 Expected<std::unique_ptr<DetectorPass>> OrtDetector::Prepare(const PixelView& view, int offset_x,
                                                              int offset_y) {
-  auto pass = Begin(view, offset_x, offset_y);
+  auto pass = Begin(view, offset_x, offset_y, model_.package().input.size);
   if (!pass) {
     return tl::unexpected(pass.error());
   }
   return std::unique_ptr<DetectorPass>(*std::move(pass));
 }
 
-Expected<DetectorAnswer> OrtDetector::Look(const PixelView& view, int offset_x, int offset_y,
-                                           bool with_nms) {
-  auto pass = Begin(view, offset_x, offset_y);
+Expected<DetectorAnswer> OrtDetector::DetectWithInput(const PixelView& view, int offset_x,
+                                                      int offset_y, Size input, bool with_nms) {
+  const InputSpec& own = model_.package().input;
+  if (input != own.size && !own.dynamic) {
+    return Fail(ErrorCode::kUnsupported,
+                "the model takes pictures of " + std::to_string(own.size.width) + "x" +
+                    std::to_string(own.size.height) + " only, not of " +
+                    std::to_string(input.width) + "x" + std::to_string(input.height));
+  }
+  if (input.width <= 0 || input.height <= 0) {
+    return Fail(ErrorCode::kInvalidInput, "an input of no size was asked of the detector");
+  }
+  auto pass = Begin(view, offset_x, offset_y, input);
   if (!pass) {
     return tl::unexpected(pass.error());
   }

@@ -39,6 +39,10 @@ class OrtDetector final : public Detector {
                                            int offset_y) override;
   Expected<std::unique_ptr<DetectorPass>> Prepare(const PixelView& view, int offset_x,
                                                   int offset_y) override;
+  /// Detect, or DetectBeforeNms, with a network input of another size than the package's.
+  /// Errors, besides theirs: kUnsupported when the graph does not leave the size free.
+  Expected<DetectorAnswer> DetectWithInput(const PixelView& view, int offset_x, int offset_y,
+                                           Size input, bool with_nms);
   const ModelIdentity& identity() const override { return identity_; }
   const std::vector<std::string>& labels() const override { return model_.labels(); }
 
@@ -53,8 +57,8 @@ class OrtDetector final : public Detector {
   OrtDetector(std::unique_ptr<Session> session, DetectionModel model);
   class Pass;
 
-  Expected<std::unique_ptr<Pass>> Begin(const PixelView& view, int offset_x, int offset_y);
-  Expected<DetectorAnswer> Look(const PixelView& view, int offset_x, int offset_y, bool with_nms);
+  Expected<std::unique_ptr<Pass>> Begin(const PixelView& view, int offset_x, int offset_y,
+                                        Size input);
   std::vector<std::byte> TakeSpareTensor();
   void KeepSpareTensor(std::vector<std::byte> tensor);
 
