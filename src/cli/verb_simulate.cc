@@ -11,16 +11,19 @@
 #include <vector>
 
 #include "cli/flag_values.h"
+#include "cli/open_recording.h"
 #include "cli/report.h"
 #include "cli/simulation_setting.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
+#include "data/read_truth.h"
 #include "data/synthetic_tracks.h"
 #include "data/tracks.h"
 #include "discriminate/budget.h"
 #include "eval/average_precision.h"
 #include "eval/matching.h"
 #include "sim/detector_model.h"
+#include "sim/recorded_boxes.h"
 #include "sim/simulate.h"
 #include "sim/track_boxes.h"
 #include "trace/json_lines.h"
@@ -130,6 +133,59 @@ Expected<std::unique_ptr<BoxSource>> OpenTracks(const SimulationSetting& setting
     options.frame = *size;
   }
   return MakeTrackBoxes(*tracks, std::move(*detectors), options);
+}
+
+/// Boxes of real models in real pixels. What a planner may ask, tile by tile, must be recorded.
+Expected<std::unique_ptr<BoxSource>> OpenRecorded(const SimulationSetting& setting) {
+  const Synonyms& synonyms = Synonyms::Default();
+  const auto truth = ReadTruth(setting.truth, synonyms);
+  if (!truth) {
+    return tl::unexpected(truth.error());
+  }
+  SayAll(setting.truth, truth->remarks);
+  std::vector<std::vector<Recording>> recordings;
+  for (const DetectorSetting& detector : setting.detectors) {
+    std::vector<Recording>& of_model = recordings.emplace_back();
+    for (const std::string& path : detector.recordings) {
+      auto recording = OpenAndSay(path, setting.truth, synonyms);
+      if (!recording) {
+        return tl::unexpected(recording.error());
+      }
+      of_model.push_back(*std::move(recording));
+    }
+  }
+  auto boxes = RecordedBoxes::Make(recordings, &*truth, LabelSpace{{"person"}});
+  if (!boxes) {
+    return tl::unexpected(boxes.error());
+  }
+  SayAll("recordings", (*boxes)->remarks());
+  // Tiles are recorded with a fixed padding: every planner must ask for just these.
+  for (const std::string& name : setting.planners) {
+    const auto spec = setting.Planner(name);
+    if (!spec) {
+      return tl::unexpected(spec.error());
+    }
+    const Size frame = (*boxes)->Frame(0).size;
+    std::vector<RegionQuestion> questions;
+    if (spec->options.cut == FrameCut::kWhole) {
+      questions.push_back({WholeOf(frame), frame});
+    } else if (spec->options.cut == FrameCut::kTiles && spec->options.padding.fixed) {
+      const TileGrid grid = MakeTileGrid(frame, spec->options.tile);
+      std::optional<Size> overview;
+      if (spec->options.overview > 0) {
+        overview = Overview(frame, spec->options.overview).input;
+      }
+      questions = QuestionsOf(grid, EvenPadding(grid, *spec->options.padding.fixed), overview);
+    } else {
+      return Fail(ErrorCode::kInvalidInput,
+                  "planner " + name + " asks for regions that no recording has: from recordings, "
+                  "give the padding that they were made with (--padding), and no elf");
+    }
+    if (const auto checked = (*boxes)->Check(questions); !checked) {
+      return Fail(checked.error().code, "planner " + name + ": " + checked.error().message);
+    }
+  }
+  return boxes;
 }
 
 /// The planner of that name, with a cascade where the setting asks for one.
@@ -405,7 +461,7 @@ int RunSimulate(SimulationSetting& setting, const std::string& file) {
     Say(applied.error().message);
     return applied.error().code == ErrorCode::kInvalidInput ? kUsage : kCannot;
   }
-  const auto boxes = OpenTracks(setting);
+  const auto boxes = setting.tracks.empty() ? OpenRecorded(setting) : OpenTracks(setting);
   if (!boxes) {
     return Stop(boxes.error());
   }
