@@ -46,20 +46,16 @@ int main(int argc, char** argv) {
       }
       std::printf("%-30s fps %.2f two %.2f taken %.2f\n", label, fps[0], fps[1], taken);
     };
-    run("equal", [] { return *MakeScheduler({"equal", {}}); });
-    run("salbs", [] { return *MakeScheduler({"salbs", {}}); });
+    FactoredDqn f({.unguarded = true});
+    auto d = DriftingFive(); auto d2 = d; d2.in_flight = 2; auto s1 = shared; auto s2 = shared; s2.in_flight = 2;
+    auto curve = *TrainScheduler(f, std::vector{s1, d, s2, d2}, {.episodes = train});
+    for (auto& p : curve) std::printf(" %.3f/%.1f", p.loss, p.frames_per_second);
+    std::puts("");
+    std::string state = f.SaveState();
     run("earliest", [] { return *MakeScheduler({"earliest", {}}); });
-    for (int disc : {0, 3, 6}) {
-      FactoredDqn f({.unguarded = true, .discount = disc / 10.0});
-      auto t0 = std::chrono::steady_clock::now();
-      auto curve = *TrainScheduler(f, worlds, {.episodes = train});
-      std::printf("trained %.1f s:", std::chrono::duration<double>(std::chrono::steady_clock::now() - t0).count());
-      for (auto& p : curve) std::printf(" %.3f/%.1f", p.loss, p.frames_per_second);
-      std::puts("");
-      std::string state = f.SaveState();
       run("factored trained unguarded", [&] { auto x = std::make_unique<FactoredDqn>(FactoredDqnOptions{.unguarded = true}); if (!x->LoadState(state)) std::abort(); x->SetLearning(false); return x; });
       run("factored trained guarded", [&] { auto x = std::make_unique<FactoredDqn>(FactoredDqnOptions{}); if (!x->LoadState(state)) std::abort(); return x; });
-    }
+      run("factored trained guarded not learning", [&] { auto x = std::make_unique<FactoredDqn>(FactoredDqnOptions{}); if (!x->LoadState(state)) std::abort(); x->SetLearning(false); return x; });
     run("factored fresh guarded", [&] { return std::make_unique<FactoredDqn>(FactoredDqnOptions{}); });
   }
 }
