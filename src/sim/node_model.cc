@@ -59,6 +59,11 @@ Expected<void> Validate(const NodeModel& node) {
   if (!(node.noise >= 0 && node.noise <= 2)) {
     return Wrong("noise: must lie in [0, 2]");
   }
+  for (const double value : node.recorded_noise) {
+    if (!(std::abs(value) <= 10)) {
+      return Wrong("recorded_noise: must lie in [-10, 10]");
+    }
+  }
   if (!(node.drift.sigma >= 0 && node.drift.sigma <= 2) || node.drift.tau <= Duration::zero()) {
     return Wrong("drift: sigma must lie in [0, 2], tau above 0");
   }
@@ -96,6 +101,23 @@ Expected<void> Validate(std::span<const NodeModel> nodes, std::span<const HostMo
     if (!(hosts[h].cores > 0 && std::isfinite(hosts[h].cores))) {
       return Wrong("host " + std::to_string(h) + ": cores must be a number above 0");
     }
+    const auto& recorded = hosts[h].recorded;
+    const auto own = static_cast<std::size_t>(std::count_if(
+        nodes.begin(), nodes.end(), [&](const NodeModel& node) { return node.host == h; }));
+    if (!recorded.empty() && (own > 16 || recorded.size() != own)) {
+      return Wrong("host " + std::to_string(h) + ": is recorded for " +
+                   std::to_string(recorded.size()) + " nodes, and has " + std::to_string(own) +
+                   " (at most 16)");
+    }
+    for (const auto& factors : recorded) {
+      const bool fine = factors.size() == std::size_t{1} << own &&
+                        std::all_of(factors.begin(), factors.end(),
+                                    [](double f) { return f > 0 && f <= 1e6; });
+      if (!fine) {
+        return Wrong("host " + std::to_string(h) +
+                     ": needs a factor in (0, 1e6] for every set of busy nodes");
+      }
+    }
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const std::string which = "node " + std::to_string(i) + ": ";
@@ -121,6 +143,13 @@ ModelledNodes::ModelledNodes(std::span<const NodeModel> nodes, std::span<const H
               .slow_rng = Rng(MixBits(own + 1)),
               .noise_rng = Rng(MixBits(own + 2))};
     node.alive = !DeadAt(node, TimePoint{});
+    if (!node.model.recorded_noise.empty()) {
+      node.next_noise = static_cast<std::size_t>(
+          Rng(MixBits(own + 3)).Below(node.model.recorded_noise.size()));
+    }
+    for (const Node& before : nodes_) {
+      node.place += before.model.host == node.model.host ? 1U : 0U;
+    }
     nodes_.push_back(std::move(node));
   }
 }
@@ -194,11 +223,19 @@ double ModelledNodes::SharedFactor(std::size_t index, TimePoint at) const {
   double factor = FactorAt(node, at);
   if (node.model.host) {
     int busy = 0;
+    std::size_t set = 0;
     for (const Node& other : nodes_) {
-      busy += other.model.host == node.model.host && !other.queue.empty() ? 1 : 0;
+      if (other.model.host == node.model.host && !other.queue.empty()) {
+        ++busy;
+        set |= std::size_t{1} << (other.place & 15);
+      }
     }
-    const double cores = hosts_[*node.model.host].cores;
-    factor *= busy > 0 ? std::min(1.0, cores / busy) : 1;
+    const HostModel& host = hosts_[*node.model.host];
+    if (busy > 0 && host.recorded.empty()) {
+      factor *= std::min(1.0, host.cores / busy);
+    } else if (busy > 0) {
+      factor *= host.recorded[node.place][set];
+    }
   }
   return factor;
 }
@@ -208,7 +245,12 @@ void ModelledNodes::Begin(Node& node, TimePoint at) {
   piece.begun = at;
   const double mean =
       Seconds(node.model.per_region) + static_cast<double>(piece.pixels) / node.model.px_per_second;
-  piece.left = mean * std::exp(node.model.noise * node.noise_rng.Normal());
+  double noise = node.model.noise * node.noise_rng.Normal();
+  if (!node.model.recorded_noise.empty()) {
+    noise += node.model.recorded_noise[node.next_noise];
+    node.next_noise = (node.next_noise + 1) % node.model.recorded_noise.size();
+  }
+  piece.left = mean * std::exp(noise);
 }
 
 std::optional<NodeEvent> ModelledNodes::Next() const {

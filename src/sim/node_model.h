@@ -55,6 +55,9 @@ struct NodeModel {
   Duration per_region{};       ///< fixed part of one inference; >= 0
   double px_per_second = 0;    ///< > 0
   double noise = 0;            ///< standard deviation of the log of one service time; [0, 2]
+  /// Recorded logs of service times about what is expected of them, taken one after the other, from
+  /// a place of the seed's choice, and again from the start; each within [-10, 10].
+  std::vector<double> recorded_noise;
   SpeedDrift drift;
   SlowDowns slow_downs;
   std::vector<Outage> outages;    ///< in order, not overlapping
@@ -68,9 +71,13 @@ struct NodeModel {
   friend bool operator==(const NodeModel&, const NodeModel&) = default;
 };
 
-/// A machine shared by nodes: k busy nodes on c cores each go at min(1, c / k) of their speed.
+/// A machine shared by nodes: k busy nodes on c cores each go at min(1, c / k) of their speed, or as
+/// a recording says.
 struct HostModel {
   double cores = 1;  ///< > 0
+  /// Instead of cores: by the host's nodes in their order, by the set of those that are busy (bit k:
+  /// the k-th, itself included), the factor of its speed when it is alone; > 0. At most 16 nodes.
+  std::vector<std::vector<double>> recorded;
 
   friend bool operator==(const HostModel&, const HostModel&) = default;
 };
@@ -150,6 +157,8 @@ class ModelledNodes {
     Rng drift_rng{0};
     Rng slow_rng{0};
     Rng noise_rng{0};
+    std::size_t next_noise = 0;     ///< of recorded_noise
+    std::size_t place = 0;          ///< among the nodes of its host
     std::vector<double> drift;      ///< factors by step, as far as was asked
     double log_drift = 0;           ///< of the last
     std::vector<Slow> slow;         ///< as far as was asked

@@ -73,6 +73,33 @@ TEST(ModelledNodes, BusyNodesShareTheCoresOfTheirHost) {
   EXPECT_NEAR(ToMilliseconds(nodes.TakeNext().at - TimePoint{}), 20, 1e-3);
 }
 
+TEST(ModelledNodes, ARecordedHostSaysHowFastEachIsInWhichCompany) {
+  NodeModel model = Plain();
+  model.host = 0;
+  // Node 0 is undisturbed by node 1 and node 1 goes at a quarter beside node 0.
+  const HostModel host{.recorded = {{1, 1, 1, 1}, {1, 1, 1, 0.25}}};
+  ModelledNodes nodes(std::vector{model, model}, std::vector{host}, 1);
+  nodes.Give(0, 1, 1'000'000);
+  nodes.Give(1, 2, 1'000'000);
+  EXPECT_NEAR(ToMilliseconds(nodes.TakeNext().at - TimePoint{}), 10, 1e-3);
+  // 7.5 ms are left when node 0 falls idle.
+  EXPECT_NEAR(ToMilliseconds(nodes.TakeNext().at - TimePoint{}), 17.5, 1e-3);
+}
+
+TEST(ModelledNodes, RecordedNoiseIsTakenInOrderFromAPlaceOfTheSeedsChoice) {
+  NodeModel model = Plain();
+  model.recorded_noise = {0, std::log(2), std::log(3)};
+  std::vector<double> firsts;
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    ModelledNodes nodes(std::vector{model}, {}, seed);
+    const std::vector<double> ends = EndsOf(nodes, 0, 4);
+    EXPECT_NEAR(ends[2], 60, 1e-3);             // all three, whatever the order
+    EXPECT_NEAR(ends[3] - ends[2], ends[0], 1e-3);  // and again
+    firsts.push_back(std::round(ends[0]));
+  }
+  EXPECT_THAT(firsts, ::testing::IsSupersetOf({10.0, 20.0, 30.0}));
+}
+
 TEST(ModelledNodes, ADeadNodeLosesItsWorkTakesNoneAndReturns) {
   NodeModel model = Plain();
   model.outages = {{milliseconds(15), milliseconds(20)}};
@@ -224,6 +251,7 @@ TEST(NodeModel, NamesTheFieldThatIsWrong) {
       {with([](NodeModel& m) { m.px_per_second = NAN; }), "px_per_second"},
       {with([](NodeModel& m) { m.per_region = -seconds(1); }), "per_region"},
       {with([](NodeModel& m) { m.noise = -1; }), "noise"},
+      {with([](NodeModel& m) { m.recorded_noise = {NAN}; }), "recorded_noise"},
       {with([](NodeModel& m) { m.drift.tau = {}; }), "drift"},
       {with([](NodeModel& m) { m.slow_downs.least = 0.5; }), "slow_downs"},
       {with([](NodeModel& m) { m.slow_downs.longest = seconds(1); }), "slow_downs"},
@@ -246,6 +274,15 @@ TEST(NodeModel, NamesTheFieldThatIsWrong) {
   ASSERT_FALSE(lost);
   EXPECT_EQ(lost.error().message, "node 1: host 1 is not there; there are 1");
   EXPECT_FALSE(Validate(std::vector<NodeModel>{}, std::vector{HostModel{.cores = 0}}));
+  const auto on_host = with([](NodeModel& m) { m.host = 0; });
+  const auto recorded = [&](std::vector<std::vector<double>> factors) {
+    return Validate(std::vector{on_host}, std::vector{HostModel{.recorded = std::move(factors)}})
+        .has_value();
+  };
+  EXPECT_TRUE(recorded({{1, 1}}));
+  EXPECT_FALSE(recorded({{1, 1}, {1, 1}}));  // for two nodes
+  EXPECT_FALSE(recorded({{1}}));             // not for every set
+  EXPECT_FALSE(recorded({{1, 0}}));
 }
 
 }  // namespace

@@ -33,9 +33,11 @@ struct Sent {
 
 class Episode {
  public:
-  Episode(const ScheduleWorld& world, Scheduler& scheduler, int frames, std::uint64_t seed)
+  Episode(const ScheduleWorld& world, Scheduler& scheduler, int frames, std::uint64_t seed,
+          const EpisodeStart& start)
       : world_(world),
         scheduler_(scheduler),
+        start_(start),
         total_(static_cast<std::size_t>(frames)),
         nodes_(world.nodes, world.hosts, seed),
         load_rng_(MixBits(seed + 0x10AD)),
@@ -126,8 +128,8 @@ class Episode {
     if (std::none_of(states.begin(), states.end(), [](const NodeState& s) { return s.ready; })) {
       return;
     }
-    const Assignment assignment = scheduler_.Assign({.now = nodes_.now(),
-                                                     .frame = FrameId{frame.index},
+    const Assignment assignment = scheduler_.Assign({.now = Told(nodes_.now()),
+                                                     .frame = IdOf(frame.index),
                                                      .nodes = states,
                                                      .work = frame.held,
                                                      .first = first});
@@ -151,6 +153,9 @@ class Episode {
     }
     frame.held = std::move(held);
   }
+
+  TimePoint Told(TimePoint at) const { return start_.time + (at - TimePoint{}); }
+  FrameId IdOf(std::size_t index) const { return FrameId{ToNumber(start_.frame) + index}; }
 
   Flying& Of(std::size_t frame) {
     return *std::find_if(flying_.begin(), flying_.end(),
@@ -184,13 +189,14 @@ class Episode {
     if (--frame.open == 0 && frame.held.empty()) {
       ScheduledFrame& record = result_.frames[frame.index];
       record.makespan = event.at - record.came;
-      scheduler_.Observe(FrameId{frame.index}, record.makespan, States(), event.at);
+      scheduler_.Observe(IdOf(frame.index), record.makespan, States(), Told(event.at));
       std::erase_if(flying_, [&](const Flying& f) { return f.index == sent.frame; });
     }
   }
 
   const ScheduleWorld& world_;
   Scheduler& scheduler_;
+  EpisodeStart start_;
   std::size_t total_;
   ModelledNodes nodes_;
   Rng load_rng_;
@@ -228,9 +234,9 @@ Expected<void> Validate(const ScheduleWorld& world) {
 }
 
 ScheduleEpisode RunEpisode(const ScheduleWorld& world, Scheduler& scheduler, int frames,
-                           std::uint64_t seed) {
+                           std::uint64_t seed, const EpisodeStart& start) {
   assert(Validate(world) && frames > 0);
-  return Episode(world, scheduler, frames, seed).Run();
+  return Episode(world, scheduler, frames, seed, start).Run();
 }
 
 ScheduleWorld DriftingFive() {

@@ -65,11 +65,17 @@ struct ScheduleEpisode {
   friend bool operator==(const ScheduleEpisode&, const ScheduleEpisode&) = default;
 };
 
+/// Where an episode begins for its scheduler: after all that it has seen before.
+struct EpisodeStart {
+  TimePoint time{};
+  FrameId frame{};
+};
+
 /// Runs `frames` frames through a scheduler. What a dying node had is held back and dealt out anew.
 /// Pure by seed. A frame whose work no node will ever take ends the episode early.
 /// REQUIRES: Validate(world); frames > 0.
 ScheduleEpisode RunEpisode(const ScheduleWorld& world, Scheduler& scheduler, int frames,
-                           std::uint64_t seed);
+                           std::uint64_t seed, const EpisodeStart& start = {});
 
 /// The five nodes of 12, 10, 25, 15 and 25 ms per region of 512 x 512, drifting (log speed: sigma
 /// 0.2, tau 4 s), each slowed down 1.5-4 times for 2-8 s every 15 s, with 8 % noise.
