@@ -99,6 +99,8 @@ SimulationSetting::SimulationSetting()
               {"tile", "side of a tile in px", &tile_, 1, 1e6},
               {"padding", "of a tile on each side in px, instead of what is learned", &padding_, 0,
                1e6},
+              {"padding-reach", "share of people's size that is padded, where the padding is learned",
+               &padding_reach_, 0, 1},
               {"overview", "longer side of the whole frame's coarse pass in px; 0: none",
                &overview_, 0, 1e6},
               {"merge", "border or iou", &merge_},
@@ -320,6 +322,9 @@ Expected<PlannerSpec> SimulationSetting::Planner(const std::string& name) const 
   }
   if (padding_ >= 0) {
     planner.padding.fixed = Size{padding_, padding_};
+  }
+  if (padding_reach_ > 0) {
+    planner.padding.reach = padding_reach_;
   }
   if (overview_ >= 0) {
     planner.overview = overview_;

@@ -37,6 +37,16 @@ double PeopleTracker::count() const {
   return sum;
 }
 
+double PeopleTracker::MissRate(int misses) const {
+  // A longer streak is told by fewer people, and goes by the shorter one where there are none.
+  double rate = 0.02;
+  for (int k = 0; k <= std::min(misses, kStreak - 1); ++k) {
+    const auto at = static_cast<std::size_t>(k);
+    rate = (missed_[at] + 25 * rate) / (found_[at] + missed_[at] + 25);
+  }
+  return rate;
+}
+
 PeopleTracker::News PeopleTracker::Observe(double seconds, const std::vector<bool>& looked,
                                            const Detections& people) {
   assert(looked.size() == static_cast<std::size_t>(grid_.cells()));
@@ -95,13 +105,19 @@ PeopleTracker::News PeopleTracker::Observe(double seconds, const std::vector<boo
     person.seen = seconds;
     person.judged = seconds;
     person.alive = 1;
-    found_ = kForget * found_ + 1;
-    missed_ = kForget * missed_ + person.misses;
+    for (int k = 0; k <= std::min(person.misses, kStreak - 1); ++k) {
+      const auto at = static_cast<std::size_t>(k);
+      const bool overlooked = k < person.misses;
+      found_[at] = kForget * found_[at] + (overlooked ? 0 : 1);
+      missed_[at] = kForget * missed_[at] + (overlooked ? 1 : 0);
+    }
     person.misses = 0;
-    ++person.hits;
+    if (++person.hits == 2) {
+      confirmed_ = kForget * confirmed_ + 1;
+      news.births.push_back(person.born_in);
+    }
   }
   // Those not found: doubted where somebody looked.
-  const double miss = miss_rate();
   std::size_t kept = 0;
   for (std::size_t p = 0; p < people_.size(); ++p) {
     FollowedPerson& person = people_[p];
@@ -116,12 +132,16 @@ PeopleTracker::News PeopleTracker::Observe(double seconds, const std::vector<boo
                            y >= static_cast<float>(grid_.frame.height);
       person.alive *= outside ? stays * 0.5 : stays;
       if (looked[static_cast<std::size_t>(cell)]) {
-        ++person.misses;
+        const double miss = MissRate(person.misses++);
         person.alive = person.alive * miss / (person.alive * miss + 1 - person.alive);
       }
       person.judged = seconds;
       if (!(person.alive >= options_.drop_below)) {
-        news.deaths.push_back(cell);
+        if (person.hits > 1) {
+          news.deaths.push_back(cell);
+        } else {
+          refuted_ = kForget * refuted_ + 1;
+        }
         continue;
       }
     }
@@ -136,8 +156,9 @@ PeopleTracker::News PeopleTracker::Observe(double seconds, const std::vector<boo
                          .width = box.width(),
                          .height = box.height(),
                          .seen = seconds,
-                         .judged = seconds});
-      news.births.push_back(grid_.CellOf(box));
+                         .judged = seconds,
+                         .alive = confirm_rate(),
+                         .born_in = grid_.CellOf(box)});
     }
   }
   return news;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -31,6 +32,7 @@ struct FollowedPerson {
   double alive = 1;             ///< probability to be there still
   int hits = 1;                 ///< times found
   int misses = 0;               ///< times not found in a row, though looked for
+  int born_in = 0;              ///< cell in which first found
 
   friend bool operator==(const FollowedPerson&, const FollowedPerson&) = default;
 };
@@ -43,8 +45,9 @@ class PeopleTracker {
  public:
   /// What one result brought.
   struct News {
-    std::vector<int> births;  ///< cells in which somebody new was found, once for each
-    std::vector<int> deaths;  ///< cells in which somebody was given up
+    std::vector<int> births;  ///< cells in which somebody new was found, once for each; told when
+                              ///< the person is found for the second time
+    std::vector<int> deaths;  ///< cells in which somebody of them was given up
   };
 
   explicit PeopleTracker(const TrackerOptions& options = {}) : options_(options) {}
@@ -58,7 +61,13 @@ class PeopleTracker {
 
   const std::vector<FollowedPerson>& people() const { return people_; }
   /// Share of the people looked at that are overlooked, by those found again.
-  double miss_rate() const { return (missed_ + 0.5) / (found_ + missed_ + 25); }
+  double miss_rate() const { return MissRate(0); }
+  /// The same of those overlooked so many times in a row just before: who is hard to see now is hard
+  /// to see in a moment.
+  double MissRate(int misses) const;
+  /// Share of the boxes of nobody known that stand for somebody: who is found again when looked at
+  /// once more.
+  double confirm_rate() const { return (confirmed_ + 8) / (confirmed_ + refuted_ + 10); }
   /// People who are probably there.
   double count() const;
 
@@ -73,8 +82,11 @@ class PeopleTracker {
   TrackerOptions options_;
   TileGrid grid_;
   std::vector<FollowedPerson> people_;
-  double found_ = 0;
-  double missed_ = 0;
+  static constexpr int kStreak = 12;
+  std::array<double, kStreak> found_{};   // by misses in a row before
+  std::array<double, kStreak> missed_{};  // the same
+  double confirmed_ = 0;
+  double refuted_ = 0;
   std::vector<Pair> pairs_;  // kept for their memory alone, as the next
   std::vector<std::uint32_t> person_of_;
   std::vector<bool> taken_;

@@ -31,6 +31,9 @@ Expected<void> Validate(const PaddingOptions& options) {
   if (!inside(options.percentile, 1e-6, 1)) {
     return Refuse("percentile", options.percentile, "a share above 0, at most 1");
   }
+  if (!inside(options.reach, 1e-6, 1)) {
+    return Refuse("reach", options.reach, "a share of the size above 0, at most 1");
+  }
   if (!inside(options.largest, 1e-6, 1)) {
     return Refuse("largest share", options.largest, "a share of the tile above 0, at most 1");
   }
@@ -131,7 +134,8 @@ int PaddingEstimator::SideOf(const std::vector<double>& row, double row_people,
       break;
     }
   }
-  const int side = ShareOf(largest, static_cast<double>(std::min(bin, kBins - 1) + 1) / kBins);
+  const int side = ShareOf(
+      largest, options_.reach * static_cast<double>(std::min(bin, kBins - 1) + 1) / kBins);
   return std::clamp(side, std::min(largest, ShareOf(tile_side, options_.smallest)), largest);
 }
 

@@ -15,6 +15,9 @@ namespace nearfar {
 struct PaddingOptions {
   std::optional<Size> fixed;  ///< px, each >= 0; given: nothing is estimated
   double percentile = 0.9;    ///< of the people's widths and heights; (0, 1]
+  double reach = 1;            ///< share of that size which is padded, (0, 1]: 1, as printed, has
+                               ///< whoever stands on a cut line whole on both sides; 0.5 in his own
+                               ///< tile alone
   double smallest = 0.03;     ///< share of the tile's sides; [0, largest]
   double largest = 0.25;      ///< the same; (0, 1]. Larger people are the overview's
   double before = 0.125;      ///< the same, until people were seen; [0, 1]

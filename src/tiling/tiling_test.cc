@@ -158,6 +158,19 @@ TEST(PaddingEstimator, CoversThePercentileOfTheSizesSeen) {
   }
 }
 
+TEST(PaddingEstimator, ReachesAsFarAsItIsTold) {
+  const TileGrid grid = MakeTileGrid(k4K, kTile);
+  PaddingEstimator whole({.per_row = false});
+  PaddingEstimator half({.reach = 0.5, .per_row = false});
+  for (PaddingEstimator* estimator : {&whole, &half}) {
+    estimator->Observe(grid, {PersonAt(1000, 1000, 60, 120)});
+  }
+  for (std::size_t row = 0; row < 5; ++row) {
+    EXPECT_NEAR(half.Current(grid).by_row[row].height,
+                whole.Current(grid).by_row[row].height / 2.0, 1);
+  }
+}
+
 TEST(PaddingEstimator, LeavesOutThoseWhoAreTheOverviews) {
   const TileGrid grid = MakeTileGrid(k4K, kTile);
   PaddingEstimator estimator;
@@ -251,6 +264,8 @@ TEST(PaddingEstimator, TakesNoBoxThatIsNone) {
 }
 
 TEST(PaddingOptions, AreRefusedOutsideTheirRanges) {
+  EXPECT_FALSE(Validate(PaddingOptions{.reach = 0}));
+  EXPECT_FALSE(Validate(PaddingOptions{.reach = 1.5}));
   EXPECT_TRUE(Validate(PaddingOptions{}));
   for (const PaddingOptions& wrong : std::vector<PaddingOptions>{{.fixed = Size{-1, 3}},
                                                                  {.percentile = 0},
