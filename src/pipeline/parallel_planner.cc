@@ -520,7 +520,7 @@ void ParallelPlanner::TakeNearAnswer(FrameState& state, RegionState& region, Ans
     return;
   }
   region.near_answer = static_cast<int>(state.record.answers.size()) - 1;
-  if (policies_.discriminator && region.tiled.kind == TiledRegion::Kind::kTiles) {
+  if (policies_.discriminator) {
     Judge(state, region, now, actions);
   }
   if (region.stage != Stage::kWaitsForFar) {
