@@ -3,13 +3,17 @@
 //
 //   nearfar mosaic MOT17-02 MOT17-09 MOT17-10 MOT17-11 MOT17-13 --out mosaics --count 25 --seed 1
 //   for MODEL in yolov5n yolov8s:
-//     nearfar record mosaics/images --model MODEL.onnx --tiles 512 --padding 64 --overview 960 -o MODEL_tiles.rec
+//     nearfar record mosaics/images --model MODEL.onnx --tiles 512 --padding 64 --overview 640 -o MODEL_tiles.rec
+//     nearfar record mosaics/images --model MODEL.onnx --set input.size=1920x1088 -o MODEL_half.rec
 //     nearfar record mosaics/images --model MODEL.onnx --set input.size=3840x2176 -o MODEL_whole.rec
-//   tile_cascade_bench mosaics yolov5n_tiles.rec yolov8s_tiles.rec yolov5n_whole.rec yolov8s_whole.rec
+//   tile_cascade_bench mosaics yolov5n_{tiles,half,whole}.rec yolov8s_{tiles,half,whole}.rec
 //
-// Four near nodes run the small model, one far node behind 50 Mbit/s the large one. Whoever is fitted
-// is fitted to the even mosaics and judged on the odd ones, and the other way round. The real planners
-// run in the simulator: ParallelPlanner with and without the cascade, SmallBigPlanner on whole frames.
+// Near nodes take 40 ms for 512x512 px: four of them see tiles, or one of them whole frames; one far
+// node, 15 ms, stands behind 50 Mbit/s. With a deadline of 3 s the frame cascade looks at 3840 px, and
+// the tiles' overview has 640 or 1920; with 1 s it is 1920 and 640, since a near node takes 1.3 s for
+// 3840. Answers of both models are fused alike in both. Whoever is fitted is fitted to the even mosaics and judged on the odd ones, and the other way
+// round. The real planners run in the simulator: ParallelPlanner with and without the cascade,
+// SmallBigPlanner on whole frames.
 
 #include <algorithm>
 #include <cstdio>
@@ -36,13 +40,27 @@ namespace nearfar {
 namespace {
 
 constexpr double kShares[] = {0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1};
-constexpr Duration kDeadline = std::chrono::seconds(3);
 constexpr double kCameraFps = 0.25;
 const LabelSpace kPersons{{"person"}};
 
+/// What one model found.
+struct Recorded {
+  Recording tiles;  ///< with the overview of 640 px
+  Recording half;   ///< whole frames at 1920 px
+  Recording whole;  ///< and at 3840 px
+};
+
 struct Inputs {
   Truth truth;
-  Recording near_tiles, far_tiles, near_whole, far_whole;
+  Recorded near;
+  Recorded far;
+};
+
+/// One block of the table.
+struct Contest {
+  Duration deadline{};
+  int overview = 640;       ///< of the tiles
+  double frame_scale = 1;   ///< at which the frame cascade looks
 };
 
 /// The frames of one half, by the order of their names.
@@ -178,7 +196,8 @@ const LinkModel kUplink{.up_bytes_per_second = 50e6 / 8, .down_bytes_per_second 
                         .delay = std::chrono::milliseconds(10)};
 
 /// Tiles on four near nodes; with a share, difficult ones go far.
-void RunTiles(const RecordedBoxes& boxes, const Fitted* fitted, double share, Outcome& outcome) {
+void RunTiles(const Contest& contest, const RecordedBoxes& boxes, const Fitted* fitted,
+              double share, Outcome& outcome) {
   std::vector<SimulatedNode> nodes;
   std::vector<NodeDescription> descriptions;
   for (std::uint32_t link = 1; link <= 5; ++link) {
@@ -192,8 +211,10 @@ void RunTiles(const RecordedBoxes& boxes, const Fitted* fitted, double share, Ou
   PlannerSpec spec = NamedPlanner("all-tiles", descriptions).value();
   spec.options.joining.on = false;
   spec.options.padding.fixed = Size{64, 64};
+  spec.options.overview = contest.overview;
   spec.options.overview_rest = 1;
-  spec.options.deadline = kDeadline;
+  spec.options.deadline = contest.deadline;
+  spec.options.fusion = kUsualFusion;
   const auto planner =
       fitted == nullptr
           ? MakePlanner(spec).value()
@@ -204,13 +225,16 @@ void RunTiles(const RecordedBoxes& boxes, const Fitted* fitted, double share, Ou
 }
 
 /// Whole frames on one near node; difficult ones go far.
-void RunFrames(const RecordedBoxes& boxes, const Fitted& fitted, double share, Outcome& outcome) {
-  std::vector<SimulatedNode> nodes{NodeOf(0, 40, 0), NodeOf(1, 15, 1)};
+void RunFrames(const Contest& contest, const RecordedBoxes& boxes, const Fitted& fitted,
+               double share, Outcome& outcome) {
+  // A node that scales what it gets: its time is that of the scaled frame.
+  const double speed_up = 1 / (contest.frame_scale * contest.frame_scale);
+  std::vector<SimulatedNode> nodes{NodeOf(0, 40 / speed_up, 0), NodeOf(1, 15, 1)};
   nodes[1].network = kUplink;
   const SimFrame first = boxes.Frame(0);
   nodes[1].bytes_per_px =
       static_cast<double>(first.upload_bytes) / static_cast<double>(first.size.area());
-  SmallBigPlanner planner({.deadline = kDeadline}, MakeDiscriminator(fitted.spec).value(),
+  SmallBigPlanner planner({.deadline = contest.deadline, .fusion = kUsualFusion}, MakeDiscriminator(fitted.spec).value(),
                           Budget(fitted, share));
   outcome.Add(boxes,
               Simulate(planner, boxes, nodes, {.fps = kCameraFps, .window = 1}, SystemClock()),
@@ -224,32 +248,49 @@ void Print(const std::string& way, const std::string& judge, double share, const
               ToMilliseconds(Percentile(outcome.times, 95)), outcome.degraded);
 }
 
-int Run(const Inputs& in) {
+Expected<std::unique_ptr<RecordedBoxes>> BoxesOf(const std::vector<Recording>& near,
+                                                 const std::vector<Recording>& far, int half,
+                                                 const Truth& truth) {
+  std::vector<std::vector<Recording>> halves(2);
+  for (const Recording& recording : near) {
+    halves[0].push_back(HalfOf(recording, half));
+  }
+  for (const Recording& recording : far) {
+    halves[1].push_back(HalfOf(recording, half));
+  }
+  return RecordedBoxes::Make(halves, &truth, kPersons,
+                             // Whole frames are asked for at their own size; at what size they were
+                             // seen is the contest's.
+                             {.scale_tolerance = near.size() == 1 ? 4 : 1.3});
+}
+
+int Run(const Inputs& in, const Contest& contest) {
+  const bool half_size = contest.frame_scale < 1;
+  const Recording& near_frames = half_size ? in.near.half : in.near.whole;
+  const Recording& far_frames = in.far.whole;
   std::vector<std::unique_ptr<RecordedBoxes>> tiles;
-  std::vector<std::unique_ptr<RecordedBoxes>> whole;
+  std::vector<std::unique_ptr<RecordedBoxes>> frames;
   for (const int half : {0, 1}) {
     // With the whole frames: they tell the bytes of a JPEG.
-    const std::vector<std::vector<Recording>> of_tiles{
-        {HalfOf(in.near_whole, half), HalfOf(in.near_tiles, half)},
-        {HalfOf(in.far_whole, half), HalfOf(in.far_tiles, half)}};
-    const std::vector<std::vector<Recording>> of_whole{{HalfOf(in.near_whole, half)},
-                                                       {HalfOf(in.far_whole, half)}};
-    auto made_tiles = RecordedBoxes::Make(of_tiles, &in.truth, kPersons);
-    auto made_whole = RecordedBoxes::Make(of_whole, &in.truth, kPersons);
-    if (!made_tiles || !made_whole) {
-      std::puts((made_tiles ? made_whole.error() : made_tiles.error()).message.c_str());
+    auto of_tiles = BoxesOf({in.near.whole, in.near.half, in.near.tiles},
+                            {in.far.whole, in.far.half, in.far.tiles}, half, in.truth);
+    auto of_frames = BoxesOf({near_frames}, {far_frames}, half, in.truth);
+    if (!of_tiles || !of_frames) {
+      std::puts((of_tiles ? of_frames.error() : of_tiles.error()).message.c_str());
       return 1;
     }
-    tiles.push_back(std::move(*made_tiles));
-    whole.push_back(std::move(*made_whole));
+    tiles.push_back(std::move(*of_tiles));
+    frames.push_back(std::move(*of_frames));
   }
-  std::printf("%zu mosaics; deadline %.0f s; AP at IoU .5 of persons\n",
-              tiles[0]->frames() + tiles[1]->frames(), ToMilliseconds(kDeadline) / 1e3);
+  std::printf("\n%zu mosaics; deadline %.0f s; overview of the tiles %d px; frames seen at %.0f px; AP "
+              "at IoU .5 of persons\n",
+              tiles[0]->frames() + tiles[1]->frames(), ToMilliseconds(contest.deadline) / 1e3,
+              contest.overview, 3840 * contest.frame_scale);
   std::printf("%-13s %-8s %5s  %8s  %6s  %15s  %5s\n", "way", "judge", "share", "KB/frame", "AP50",
               "ms p50 / p95", "degr.");
   Outcome hode;
   for (const auto& boxes : tiles) {
-    RunTiles(*boxes, nullptr, 0, hode);
+    RunTiles(contest, *boxes, nullptr, 0, hode);
   }
   Print("HODE alone", "-", 0, hode);
   for (const bool tile_grain : {false, true}) {
@@ -257,17 +298,17 @@ int Run(const Inputs& in) {
       std::vector<Fitted> fitted;
       for (const int half : {1, 0}) {  // to the other half
         const LabelledSet set =
-            tile_grain ? SetOf(HalfOf(in.near_tiles, half), HalfOf(in.far_tiles, half))
-                       : SetOf(HalfOf(in.near_whole, half), HalfOf(in.far_whole, half));
-        fitted.push_back(FitTo(set, in.near_tiles.model, judge));
+            tile_grain ? SetOf(HalfOf(in.near.tiles, half), HalfOf(in.far.tiles, half))
+                       : SetOf(HalfOf(near_frames, half), HalfOf(far_frames, half));
+        fitted.push_back(FitTo(set, near_frames.model, judge));
       }
       for (const double share : kShares) {
         Outcome outcome;
         for (std::size_t half = 0; half < 2; ++half) {
           if (tile_grain) {
-            RunTiles(*tiles[half], &fitted[half], share, outcome);
+            RunTiles(contest, *tiles[half], &fitted[half], share, outcome);
           } else {
-            RunFrames(*whole[half], fitted[half], share, outcome);
+            RunFrames(contest, *frames[half], fitted[half], share, outcome);
           }
         }
         Print(tile_grain ? "tile cascade" : "frame cascade", judge, share, outcome);
@@ -282,14 +323,14 @@ int Run(const Inputs& in) {
 
 int main(int argc, char** argv) {
   using namespace nearfar;
-  if (argc != 6) {
-    std::puts("left out: needs TRUTH NEAR_TILES FAR_TILES NEAR_WHOLE FAR_WHOLE, see the head of "
+  if (argc != 8) {
+    std::puts("left out: needs a truth and six recordings, see the head of "
               "bench/tile_cascade_bench.cc");
     return 0;
   }
   auto truth = ReadTruth(argv[1]);
   std::vector<Recording> recordings;
-  for (int i = 2; i < 6; ++i) {
+  for (int i = 2; i < 8; ++i) {
     auto recording = ReadRecording(argv[i]);
     if (!truth || !recording) {
       std::puts((truth ? recording.error() : truth.error()).message.c_str());
@@ -297,6 +338,19 @@ int main(int argc, char** argv) {
     }
     recordings.push_back(*std::move(recording));
   }
-  KeepWholeFrames({&recordings[0], &recordings[1], &recordings[2], &recordings[3]});
-  return Run({*truth, recordings[0], recordings[1], recordings[2], recordings[3]});
+  std::vector<Recording*> all;
+  for (Recording& recording : recordings) {
+    all.push_back(&recording);
+  }
+  KeepWholeFrames(all);
+  const Inputs in{*truth, {recordings[0], recordings[1], recordings[2]},
+                  {recordings[3], recordings[4], recordings[5]}};
+  for (const Contest& contest : {Contest{std::chrono::seconds(1), 640, 0.5},
+                                 Contest{std::chrono::seconds(3), 640, 1},
+                                 Contest{std::chrono::seconds(3), 1920, 1}}) {
+    if (const int status = Run(in, contest); status != 0) {
+      return status;
+    }
+  }
+  return 0;
 }

@@ -93,6 +93,7 @@ class BudgetPolicy final : public UploadPolicy {
 
   std::string name() const override { return "budget"; }
   std::string version() const override { return "1"; }
+  bool ranks() const override { return true; }
   UploadChoice Choose(const Gain& gain, const UploadCost& cost, TimePoint now) override;
   void Add(const UploadCost& estimated, TimePoint now) override;
   void Withdraw(const UploadCost& estimated, TimePoint now) override;

@@ -34,6 +34,9 @@ class UploadPolicy {
   virtual ~UploadPolicy() = default;
   virtual std::string name() const = 0;
   virtual std::string version() const = 0;
+  /// Whether it compares scores with each other, and not with a threshold in the discriminator's own
+  /// scale.
+  virtual bool ranks() const { return false; }
   virtual UploadChoice Choose(const Gain& gain, const UploadCost& cost, TimePoint now) = 0;
   /// An upload that nobody chose will be sent: the near model has failed.
   virtual void Add(const UploadCost& /*estimated*/, TimePoint /*now*/) {}

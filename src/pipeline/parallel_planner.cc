@@ -539,8 +539,14 @@ void ParallelPlanner::Judge(FrameState& state, RegionState& region, TimePoint no
   region.estimated = CostOf(state, region.tiled, far ? *far : nodes_.front());
   const Detections raw = InRegion(NearDetections(state, region), rect);
   const Evidence evidence{raw, rect.size(), {}, KeyOf(state, index)};
-  const Gain gain = policies_.discriminator->Judge(evidence, /*explain=*/true);
+  Gain gain = policies_.discriminator->Judge(evidence, /*explain=*/true);
   policies_.discriminator->Watch(evidence);
+  // Regions differ in what they cost: what competes is the gain for a tile's worth of pixels.
+  const double tiles = static_cast<double>(std::max<std::int64_t>(1, region.tiled.pixels())) /
+                       static_cast<double>(state.grid.tile.area());
+  if (gain.score > 0 && policies_.upload->ranks()) {
+    gain.score /= tiles;
+  }
   const UploadChoice choice = policies_.upload->Choose(gain, region.estimated, now);
   Verdict& verdict = state.record.verdicts[index];
   verdict.score = gain.score;

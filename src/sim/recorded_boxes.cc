@@ -178,7 +178,11 @@ Expected<std::unique_ptr<RecordedBoxes>> RecordedBoxes::Make(
   return made;
 }
 
-bool RecordedBoxes::Fits(double recorded, double asked) const {
+bool RecordedBoxes::Fits(const Region& region, Size frame, double asked) const {
+  const double recorded = region.scale;
+  if (recorded > asked && asked > 0.999 && region.rect != WholeOf(frame)) {
+    return true;  // a part smaller than the model's input, which enlarges it whoever sends it
+  }
   // A hair more, so that a scale of exactly the tolerance fits.
   const double factor = recorded > asked ? recorded / asked : asked / recorded;
   return factor <= options_.scale_tolerance * 1.000001;
@@ -191,7 +195,7 @@ const RecordedBoxes::Region* RecordedBoxes::FindSame(std::size_t frame,
   const double asked = ScaleOf(question);
   const auto off = [&](const Region& region) { return std::abs(std::log(region.scale / asked)); };
   for (const Region& region : regions_[model][frame]) {
-    if (region.rect == question.rect && Fits(region.scale, asked) &&
+    if (region.rect == question.rect && Fits(region, frames_[frame].size, asked) &&
         (best == nullptr || off(region) < off(*best))) {
       best = &region;
     }
@@ -205,7 +209,8 @@ std::vector<const RecordedBoxes::Region*> RecordedBoxes::FindInside(std::size_t 
   std::vector<const Region*> inside;
   std::vector<Rect> rects;
   for (const Region& region : regions_[model][frame]) {
-    if (Holds(question.rect, region.rect) && Fits(region.scale, ScaleOf(question))) {
+    if (Holds(question.rect, region.rect) &&
+        Fits(region, frames_[frame].size, ScaleOf(question))) {
       inside.push_back(&region);
       rects.push_back(region.rect);
     }

@@ -20,7 +20,8 @@ namespace nearfar {
 
 struct RecordedBoxesOptions {
   double scale_tolerance = 1.3;  ///< a recording answers where it saw the region scaled by at most
-                                 ///< this factor otherwise; >= 1
+                                 ///< this factor otherwise; >= 1. A part of the frame that its
+                                 ///< model's input enlarged is answered at whatever scale
   MergeOptions merge;            ///< of tiles that stand for a joined rectangle
   double bytes_per_px = 0.15;    ///< of a frame as JPEG, where the recording does not say; >= 0
 
@@ -73,7 +74,7 @@ class RecordedBoxes final : public BoxSource {
   };
 
   RecordedBoxes() = default;
-  bool Fits(double recorded, double asked) const;
+  bool Fits(const Region& region, Size frame, double asked) const;
   const Region* FindSame(std::size_t frame, const RegionQuestion& question,
                          std::size_t model) const;
   std::vector<const Region*> FindInside(std::size_t frame, const RegionQuestion& question,
