@@ -92,6 +92,7 @@ class IndexFilter final : public FlowFilter {
   double calibration_ = 1;
   double missed_average_ = 0;
   double people_average_ = 0;
+  double averaged_ = 0;  // frames
   double last_expected_ = 0;
   double per_frame_ = 0.1;  // seconds
   bool begun_ = false;
