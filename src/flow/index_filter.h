@@ -67,6 +67,7 @@ class IndexFilter final : public FlowFilter {
   BirthRates& rates() { return rates_; }
   const BirthRates& rates() const { return rates_; }
   double threshold() const { return threshold_; }
+  double calibration() const { return calibration_; }
   void SetThreshold(double threshold) { threshold_ = threshold; }
 
  private:

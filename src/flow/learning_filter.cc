@@ -18,7 +18,9 @@ namespace nearfar {
 namespace {
 
 constexpr std::size_t kMostInFlight = 64;
-constexpr double kNinety = 1.645;        // of the normal distribution, both ends left out
+constexpr double kNinety = 1.645;     // of the normal distribution, both ends left out
+constexpr double kLeastRatio = 0.05;  // of people missed and expected to be
+constexpr double kMostRatio = 5;
 constexpr double kForgetWhenOff = 0.25;  // of what was counted, when the filter turned out bad
 
 using Json = nlohmann::json;
@@ -240,9 +242,9 @@ RecallEstimate LearningFilter::estimate() const {
 }
 
 void LearningFilter::Decide() {
-  index_.SetCalibration(std::clamp(
-      (missed_ + options_.prior_misses * prior_ratio_) / (expected_ + options_.prior_misses), 0.5,
-      5.0));
+  const double prior = options_.prior_misses;
+  index_.SetCalibration(
+      std::clamp((missed_ + prior * prior_ratio_) / (expected_ + prior), kLeastRatio, kMostRatio));
   const RecallEstimate now = estimate();
   if (!on_) {
     if (whole_frames_ >= options_.first_frames && (pooled_ || people_ >= options_.first_people) &&
