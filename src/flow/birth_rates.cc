@@ -6,7 +6,6 @@
 #include <utility>
 
 namespace nearfar {
-
 bool IsEdge(const TileGrid& grid, int cell) {
   const int column = cell % grid.columns;
   const int row = cell / grid.columns;
@@ -33,28 +32,25 @@ void BirthRates::SetCounts(std::vector<double> births, std::vector<double> expos
   Work();
 }
 
-void BirthRates::Observe(std::span<const double> waited, const PeopleTracker::News& news) {
-  assert(waited.size() == births_.size());
-  double longest = 0;
-  for (const double seconds : waited) {
-    longest = std::max(longest, seconds);
-  }
-  if (longest <= 0) {
-    return;
-  }
+void BirthRates::Observe(std::span<const double> waited, std::span<const double> followed,
+                         const PeopleTracker::News& news) {
+  assert(waited.size() == births_.size() && followed.size() == births_.size());
   for (std::size_t c = 0; c < births_.size(); ++c) {
     if (waited[c] > 0) {
-      const double watched = std::min(waited[c], options_.most_seconds);
+      const double here = std::min(1.0, followed[c]);
+      const double watched = (1 - here) * std::min(waited[c], options_.most_seconds);
       const double keep = std::exp(-waited[c] / options_.memory);
       births_[c] *= keep;
       exposure_[c] = keep * exposure_[c] + watched;
     }
   }
   for (const int cell : news.births) {
-    births_[static_cast<std::size_t>(cell)] += 1 / (1 + options_.deaths);
+    const auto c = static_cast<std::size_t>(cell);
+    births_[c] += waited[c] > 0 ? std::max(0.0, 1 - followed[c]) / (1 + options_.deaths) : 0;
   }
   for (const int cell : news.deaths) {
-    births_[static_cast<std::size_t>(cell)] += options_.deaths / (1 + options_.deaths);
+    const auto c = static_cast<std::size_t>(cell);
+    births_[c] += waited[c] > 0 ? options_.deaths / (1 + options_.deaths) : 0;
   }
   Work();
 }

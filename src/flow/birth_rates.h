@@ -21,7 +21,7 @@ struct PooledRates {
 struct BirthRateOptions {
   double camera_prior =
       40;  ///< the pooled rates weigh like so many cell-seconds of this camera's; > 0
-  double cell_prior = 4;  ///< the camera's rates weigh like so many seconds of a cell's; > 0
+  double cell_prior = 3;  ///< the camera's rates weigh like so many seconds of a cell's; > 0
   double deaths = 0.5;  ///< where people vanish they appear: a death counts as so many births; >= 0
   double floor = 0.25;  ///< no cell's rate falls below this share of its camera's; [0, 1]
   double most_seconds = 8;  ///< a cell looked at after longer counts as watched for so long; > 0
@@ -41,7 +41,10 @@ class BirthRates {
   void Reset(const TileGrid& grid);
   /// @param waited  by cell: seconds since it was last looked at, where it was looked at now; else
   /// 0.
-  void Observe(std::span<const double> waited, const PeopleTracker::News& news);
+  /// @param followed  by cell: people who were expected. A cell where somebody was is looked at
+  ///                  anyway, and says nothing of how often somebody appears where nobody is.
+  void Observe(std::span<const double> waited, std::span<const double> followed,
+               const PeopleTracker::News& news);
   /// Per second, by cell.
   const std::vector<double>& rates() const { return rates_; }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "core/geometry.h"
 #include "core/tile_grid.h"
 #include "flow/flow_filter.h"
 
@@ -26,6 +27,14 @@ struct CountGrid {
 
 /// True when the middle of the box is a place: boxes with NaN or infinite corners are nowhere.
 bool HasPlace(const Box& box);
+
+/// The cell's rectangle, larger by the padding on every side, cut at the frame's edge.
+Box PaddedCell(const TileGrid& grid, Size padding, int cell);
+
+/// True when the middle of the box lies in a cell looked at, or, where there is a padding, the
+/// whole box inside the padded rectangle of one: such a person comes back whole. REQUIRES:
+/// HasPlace(box); looked is as long as the grid has cells.
+bool IsSeen(const TileGrid& grid, Size padding, const std::vector<bool>& looked, const Box& box);
 
 /// The count grid of one frame. Boxes whose middle lies outside the frame count to the nearest
 /// cell, boxes that have no place to none. REQUIRES: looked is empty (nothing was looked at) or as

@@ -50,6 +50,9 @@ Expected<void> Validate(const FlowFilterSpec& spec) {
   if (!(spec.full_look_share >= 0 && spec.full_look_share <= 1)) {
     return Refuse("full_look_share", spec.full_look_share, "in [0, 1]");
   }
+  if (spec.padding.width < 0 || spec.padding.height < 0) {
+    return Refuse("padding", std::min(spec.padding.width, spec.padding.height), "at least 0 px");
+  }
   if (spec.max_age < 1) {
     return Refuse("max_age", spec.max_age, "at least 1 frame");
   }
@@ -78,8 +81,10 @@ Expected<std::unique_ptr<FlowFilter>> MakeFlowFilter(const FlowFilterSpec& spec)
     options.training.seed = spec.seed;
     return std::make_unique<NetworkFilter>(options);
   }
-  return std::make_unique<LearningFilter>(
-      LearningOptions{.index = index, .seed = spec.seed, .full_look_share = spec.full_look_share});
+  return std::make_unique<LearningFilter>(LearningOptions{.index = index,
+                                                          .seed = spec.seed,
+                                                          .full_look_share = spec.full_look_share,
+                                                          .padding = spec.padding});
 }
 
 }  // namespace nearfar

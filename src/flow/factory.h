@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/expected.h"
+#include "core/geometry.h"
 #include "flow/flow_filter.h"
 
 namespace nearfar {
@@ -19,6 +20,7 @@ struct FlowFilterSpec {
   std::uint64_t seed = 1;         ///< of the draw of full-look frames
   double full_look_share = 0.02;  ///< of frames drawn to be looked at whole; in [0, 1]
   int max_age = 80;               ///< frames after which a cell is looked at anyway; >= 1
+  Size padding;  ///< of the tiles, in px: whom recall counts as looked at (LearningOptions); >= 0
   bool unknown_is_empty = false;  ///< of comp-i alone: skipped cells are taken for empty ones
 
   friend bool operator==(const FlowFilterSpec&, const FlowFilterSpec&) = default;

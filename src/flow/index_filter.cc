@@ -41,7 +41,7 @@ void IndexFilter::SetGrid(const TileGrid& grid) {
   followed_.assign(cells, 0);
   waited_.assign(cells, 0);
   threshold_ = options_.first_index;
-  missed_average_ = people_average_ = 0;
+  missed_average_ = people_average_ = averaged_ = 0;
   begun_ = false;
 }
 
@@ -90,10 +90,13 @@ LookPlan IndexFilter::Plan(FrameId frame, TimePoint captured) {
     const double age = std::min(1e6, (now - newest) / per_frame_);
     const double per_frame = rates_.rates()[c] * per_frame_;
     const double gone = 1 - std::exp(-leave * age);
-    const double unseen = per_frame * gone / leave;
-    const double waited = per_frame * (age / leave - gone / (leave * leave));  // the sum of unseen
-    const double index =
-        options_.tail_weight * (followed_[c] + left_[c]) + std::max(0.0, age * unseen - waited);
+    const double waited = per_frame * (age / leave - gone / (leave * leave));
+    // Whoever a look in flight finds is not known yet.
+    const double unknown = std::min(1e6, (now - answered_[c]) / per_frame_);
+    const double unseen = per_frame * (1 - std::exp(-leave * unknown)) / leave;
+    const double index = options_.tail_weight * (followed_[c] + left_[c]) +
+                         std::max(0.0, age * per_frame * gone / leave - waited) +
+                         (unseen - per_frame * gone / leave);
     const bool expected = followed_[c] >= std::max(threshold_, 0.1);
     if (expected) {
       plan.cells[c] = Look::kKeep;
@@ -105,8 +108,10 @@ LookPlan IndexFilter::Plan(FrameId frame, TimePoint captured) {
     people += unseen;
   }
   last_expected_ = missed;
-  missed_average_ += kAverage * (missed - missed_average_);
-  people_average_ += kAverage * (people - people_average_);
+  ++averaged_;
+  const double weight = std::max(kAverage, 1 / averaged_);
+  missed_average_ += weight * (missed - missed_average_);
+  people_average_ += weight * (people - people_average_);
   // Steers towards the share of misses that the target allows.
   const double allowed = (1 - options_.target_recall) * std::max(people_average_, 1e-6);
   const double ratio = (calibration_ * missed_average_ + 1e-3 * allowed) / allowed;
@@ -140,6 +145,8 @@ void IndexFilter::Observe(const LookResult& result, bool learns) {
   std::vector<bool> looked = result.looked;
   looked.resize(crowds_.size());
   UpdateCrowds(CountPeople(grid_, looked, result.people), crowds_);
+  std::fill(followed_.begin(), followed_.end(), 0);
+  tracker_.Forecast(seconds, followed_);
   const PeopleTracker::News news = tracker_.Observe(seconds, looked, result.people);
   for (std::size_t c = 0; c < looked.size(); ++c) {
     waited_[c] = 0;
@@ -152,7 +159,7 @@ void IndexFilter::Observe(const LookResult& result, bool learns) {
     }
   }
   if (learns) {
-    rates_.Observe(waited_, news);
+    rates_.Observe(waited_, followed_, news);
   }
 }
 
@@ -166,6 +173,8 @@ void IndexFilter::Learn(const LookResult& whole) {
   looked.resize(crowds_.size());
   const bool first =
       std::all_of(learned_.begin(), learned_.end(), [](double t) { return t < -1e8; });
+  std::fill(followed_.begin(), followed_.end(), 0);
+  watcher_.Forecast(time->second, followed_);
   const PeopleTracker::News news = watcher_.Observe(time->second, looked, whole.people);
   for (std::size_t c = 0; c < looked.size(); ++c) {
     waited_[c] = 0;
@@ -175,7 +184,7 @@ void IndexFilter::Learn(const LookResult& whole) {
     }
   }
   if (!first) {  // everybody is new in the first frame
-    rates_.Observe(waited_, news);
+    rates_.Observe(waited_, followed_, news);
   }
 }
 

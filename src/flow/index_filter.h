@@ -67,6 +67,7 @@ class IndexFilter final : public FlowFilter {
   BirthRates& rates() { return rates_; }
   const BirthRates& rates() const { return rates_; }
   double threshold() const { return threshold_; }
+  double calibration() const { return calibration_; }
   void SetThreshold(double threshold) { threshold_ = threshold; }
 
  private:
@@ -92,6 +93,7 @@ class IndexFilter final : public FlowFilter {
   double calibration_ = 1;
   double missed_average_ = 0;
   double people_average_ = 0;
+  double averaged_ = 0;  // frames
   double last_expected_ = 0;
   double per_frame_ = 0.1;  // seconds
   bool begun_ = false;

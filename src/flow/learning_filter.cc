@@ -18,8 +18,9 @@ namespace nearfar {
 namespace {
 
 constexpr std::size_t kMostInFlight = 64;
-constexpr double kNinety = 1.645;        // of the normal distribution, both ends left out
-constexpr double kRatioPrior = 2;        // expected misses that the prior ratio weighs like
+constexpr double kNinety = 1.645;     // of the normal distribution, both ends left out
+constexpr double kLeastRatio = 0.05;  // of people missed and expected to be
+constexpr double kMostRatio = 5;
 constexpr double kForgetWhenOff = 0.25;  // of what was counted, when the filter turned out bad
 
 using Json = nlohmann::json;
@@ -185,12 +186,12 @@ void LearningFilter::Observe(const LookResult& result) {
   if (planned.kind == Kind::kOff && !on_) {
     // In the shadow, the filter is shown what it would have let through.
     LookResult seen{result.frame, result.captured, result.looked, {}, false};
+    seen.looked.resize(planned.would.size());
     for (std::size_t c = 0; c < seen.looked.size(); ++c) {
       seen.looked[c] = seen.looked[c] && planned.would[c] != Look::kSkip;
     }
     for (const Detection& person : result.people) {
-      if (HasPlace(person.box) && !seen.looked.empty() &&
-          seen.looked[static_cast<std::size_t>(grid_.CellOf(person.box))]) {
+      if (HasPlace(person.box) && IsSeen(grid_, options_.padding, seen.looked, person.box)) {
         seen.people.push_back(person);
       }
     }
@@ -207,15 +208,16 @@ void LearningFilter::Count(const Planned& planned, const LookResult& result) {
   if (std::find(result.looked.begin(), result.looked.end(), true) == result.looked.end()) {
     return;  // nothing was answered
   }
+  std::vector<bool> would = result.looked;
+  for (std::size_t c = 0; c < would.size(); ++c) {
+    would[c] = would[c] && planned.would[c] != Look::kSkip;
+  }
   double people = 0, missed = 0;
   for (const Detection& person : result.people) {
-    if (!HasPlace(person.box)) {
-      continue;
-    }
-    const auto cell = static_cast<std::size_t>(grid_.CellOf(person.box));
-    if (result.looked[cell]) {
+    // Somebody in a cell without an answer is not counted: he may be there or not.
+    if (HasPlace(person.box) && result.looked[static_cast<std::size_t>(grid_.CellOf(person.box))]) {
       people += 1;
-      missed += planned.would[cell] == Look::kSkip ? 1 : 0;
+      missed += IsSeen(grid_, options_.padding, would, person.box) ? 0 : 1;
     }
   }
   ++whole_frames_;
@@ -240,8 +242,9 @@ RecallEstimate LearningFilter::estimate() const {
 }
 
 void LearningFilter::Decide() {
+  const double prior = options_.prior_misses;
   index_.SetCalibration(
-      std::clamp((missed_ + kRatioPrior * prior_ratio_) / (expected_ + kRatioPrior), 0.1, 10.0));
+      std::clamp((missed_ + prior * prior_ratio_) / (expected_ + prior), kLeastRatio, kMostRatio));
   const RecallEstimate now = estimate();
   if (!on_) {
     if (whole_frames_ >= options_.first_frames && (pooled_ || people_ >= options_.first_people) &&
@@ -296,7 +299,8 @@ Expected<void> LearningFilter::LoadState(std::string_view text) {
   if (state->pooled) {
     prior_recall_ =
         state->people > 0 ? 1 - state->missed / state->people : options_.index.target_recall;
-    prior_ratio_ = (state->missed + kRatioPrior) / (state->expected + kRatioPrior);
+    prior_ratio_ =
+        (state->missed + options_.prior_misses) / (state->expected + options_.prior_misses);
   } else {
     index_.rates().SetCounts(std::move(state->births), std::move(state->exposure));
     on_ = state->on;

@@ -21,8 +21,12 @@ struct LearningOptions {
   double first_people =
       300;  ///< people seen in them, where nothing is known of other cameras; >= 0
   double prior_people =
-      300;               ///< what other cameras say of the recall weighs like so many people; > 0
+      300;  ///< what other cameras say of the recall weighs like so many people; > 0
+  double prior_misses = 10;  ///< the ratio of misses to expected ones weighs like so many; > 0
   double slack = 0.002;  ///< it switches on when the estimate is no more than this below the target
+  /// Of the tiles, in px: who stands whole inside a padded tile that is looked at counts as looked
+  /// at. None: only those whose middle lies in a cell looked at.
+  Size padding;
   double memory = 1500;  ///< frames after which what was counted weighs 1/e; > 0
 
   friend bool operator==(const LearningOptions&, const LearningOptions&) = default;

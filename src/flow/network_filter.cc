@@ -74,6 +74,10 @@ FlowInput FlowHistory::InputOf(FrameId frame, TimePoint captured) {
   double age = kOldest;
   if (!seen_.empty()) {
     fill(seen_.front().counts, input.closeness.data());
+    // Near in time, whether there is anybody says more than how many.
+    std::for_each(input.closeness.begin(),
+                  input.closeness.begin() + static_cast<std::ptrdiff_t>(cells),
+                  [](float& people) { people = std::min(people / std::log(2.0F), 1.0F); });
     age = std::min(age,
                    static_cast<double>(ToNumber(frame)) - static_cast<double>(seen_.front().frame));
   }

@@ -140,16 +140,6 @@ Expected<TrainedFlowNetwork> TrainFlowNetwork(
   }
   ResidualNetwork network = MakeResidualNetwork(options.channels, options.seed);
   ResidualNetwork gradient = network;
-  // The share of cells with people, so that the first steps need not find it.
-  double occupied = 0;
-  for (const FlowExample* const example : train) {
-    for (std::size_t c = 0; c < example->people.size(); ++c) {
-      occupied += example->known[c] && example->people[c] > 0 ? 1 : 0;
-    }
-  }
-  const double share = (occupied + 1) / (static_cast<double>(KnownCells(train)) + 2);
-  network.combine[2] = static_cast<float>(std::log(share / (1 - share)));
-
   Rng rng(options.seed ^ HashText("flow network"));
   const auto batch = static_cast<std::size_t>(options.batch);
   const std::size_t steps = (train.size() + batch - 1) / batch;

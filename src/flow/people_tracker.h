@@ -14,8 +14,8 @@ struct TrackerOptions {
   double gate = 0.6;     ///< a person is found again within so many box sizes of the forecast; > 0
   double alpha = 0.6;    ///< share of the surprise that moves the place; (0, 1]
   double beta = 0.2;     ///< share of the surprise that changes the velocity; [0, 1]
-  double spread = 0.12;  ///< of the place forecast, at least, in box sizes; > 0
-  double spread_rate = 0.5;  ///< more spread per second of forecast, in box sizes; >= 0
+  double spread = 0.06;  ///< of the place forecast, at least, in box sizes; > 0
+  double spread_rate = 0.3;  ///< more spread per second of forecast, in box sizes; >= 0
   double leave_rate = 0.05;  ///< people that vanish per second, a prior; > 0
   double drop_below = 0.03;  ///< people who are less likely there are forgotten; (0, 1)
 

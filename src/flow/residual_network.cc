@@ -155,7 +155,7 @@ ResidualNetwork MakeResidualNetwork(std::size_t channels, std::uint64_t seed) {
   ResidualNetwork network;
   network.trend = MakeBranch(FlowInput::kTrendPlanes, channels, rng);
   network.closeness = MakeBranch(FlowInput::kClosenessPlanes, channels, rng);
-  network.combine = {1, 1, 0};
+  network.combine = {1, 1, -4, 8};  // at first what Comp-1 says
   return network;
 }
 
@@ -166,7 +166,8 @@ void Forward(const ResidualNetwork& network, const FlowInput& input, ResidualPas
   pass.logits.resize(shape.cells());
   for (std::size_t c = 0; c < shape.cells(); ++c) {
     pass.logits[c] = network.combine[0] * pass.trend.last[c] +
-                     network.combine[1] * pass.closeness.last[c] + network.combine[2];
+                     network.combine[1] * pass.closeness.last[c] + network.combine[2] +
+                     network.combine[3] * input.closeness[c];
   }
 }
 
@@ -179,6 +180,7 @@ void Backward(const ResidualNetwork& network, const FlowInput& input, const Resi
     gradient.combine[0] += by_logit[c] * pass.trend.last[c];
     gradient.combine[1] += by_logit[c] * pass.closeness.last[c];
     gradient.combine[2] += by_logit[c];
+    gradient.combine[3] += by_logit[c] * input.closeness[c];
     by_trend[c] = network.combine[0] * by_logit[c];
     by_closeness[c] = network.combine[1] * by_logit[c];
   }

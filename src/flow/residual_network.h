@@ -34,9 +34,9 @@ struct ResidualBranch {
 /// What the network sees of one frame: planes of numbers, cell by cell in the grid's order.
 /// The trend branch has the five newest results: of each a plane of log(1 + people) and one of 1
 /// where the cell was looked at (beyond the paper: where it is 0, the count is unknown), and last a
-/// plane of the age of the newest. The closeness branch has the newest result alone, its age, and a
-/// plane of how many of the people followed are forecast in the cell (beyond the paper; zeros: left
-/// out).
+/// plane of the age of the newest. The closeness branch has the newest result alone (1 where there
+/// is anybody), its age, and a plane of how many of the people followed are forecast in the cell
+/// (beyond the paper; zeros: left out).
 struct FlowInput {
   static constexpr std::size_t kFrames = 5;
   static constexpr std::size_t kTrendPlanes = 2 * kFrames + 1;
@@ -59,7 +59,9 @@ struct FlowInput {
 struct ResidualNetwork {
   ResidualBranch trend;
   ResidualBranch closeness;
-  std::vector<float> combine;  ///< weights of trend and closeness, then the bias
+  std::vector<float>
+      combine;  ///< weights of trend and closeness, the bias, and the weight of the newest
+                ///< result itself, so that the branches learn what Comp-1 misses
 
   friend bool operator==(const ResidualNetwork&, const ResidualNetwork&) = default;
 };

@@ -12,26 +12,6 @@
 #include "flow/count_grid.h"
 
 namespace nearfar {
-namespace {
-
-/// The cell's rectangle, `padding` px larger on every side, cut at the frame's edge.
-Box Padded(const TileGrid& grid, int cell, Size padding) {
-  const Rect rect = grid.Cell(cell);
-  const auto w = static_cast<float>(padding.width);
-  const auto h = static_cast<float>(padding.height);
-  return ClipTo({static_cast<float>(rect.x) - w, static_cast<float>(rect.y) - h,
-                 static_cast<float>(rect.x + rect.width) + w,
-                 static_cast<float>(rect.y + rect.height) + h},
-                grid.frame);
-}
-
-bool Holds(const Box& outer, const Box& inner) {
-  return inner.x1 >= outer.x1 && inner.y1 >= outer.y1 && inner.x2 <= outer.x2 &&
-         inner.y2 <= outer.y2;
-}
-
-}  // namespace
-
 TileGrid GridOfCells(Size frame, int cells) {
   assert(frame.area() > 0 && cells > 0);
   const int side = (std::max(frame.width, frame.height) + cells - 1) / cells;
@@ -59,7 +39,7 @@ FlowLoopResult RunFlowLoop(const FlowScene& scene, FlowFilter& filter,
   std::vector<Box> padded;
   double all_pixels = 0;
   for (int c = 0; c < grid.cells(); ++c) {
-    padded.push_back(Padded(grid, c, options.padding));
+    padded.push_back(PaddedCell(grid, options.padding, c));
     all_pixels += double{padded.back().area()};
   }
   FlowLoopResult sums{.frames = scene.frames.size()};
@@ -96,10 +76,7 @@ FlowLoopResult RunFlowLoop(const FlowScene& scene, FlowFilter& filter,
       occupied[cell] = true;
       const bool overlooked = rng.Chance(options.miss_rate);
       const bool looked = result.looked[cell];
-      bool whole = looked;
-      for (std::size_t c = 0; c < cells && !whole && options.padding != Size{}; ++c) {
-        whole = result.looked[c] && Holds(padded[c], ClipTo(person, grid.frame));
-      }
+      const bool whole = looked || IsSeen(grid, options.padding, result.looked, person);
       ++now.people;
       now.missed += looked ? 0 : 1;
       now.missed_padded += whole ? 0 : 1;
