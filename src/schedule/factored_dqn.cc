@@ -14,7 +14,7 @@ namespace {
 constexpr double kEndless = 1e18;       // steps of Adam: the rate stays
 constexpr std::size_t kMostPending = 64;
 constexpr std::uint8_t kLeftOut = 3;    // the action that leaves a node out
-constexpr double kReferenceShare = 0.002;
+constexpr double kReferenceShare = 0.01;
 constexpr double kLevelShare = 0.01;
 constexpr double kUsedShare = 0.1;
 constexpr double kCompanyForget = 0.999;

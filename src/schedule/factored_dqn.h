@@ -21,7 +21,7 @@ namespace nearfar {
 struct FactoredDqnOptions {
   /// Decides always; else only where it has been better than earliest completion.
   bool unguarded = false;
-  double discount = 0.3;        ///< [0, 1)
+  double discount = 0.5;        ///< [0, 1)
   int learn_every = 2;          ///< frames; > 0
   int batch = 16;               ///< > 0
   int memory = 20'000;          ///< experiences kept; > 0
