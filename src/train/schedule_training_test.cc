@@ -59,7 +59,7 @@ TEST(TrainScheduler, TeachesThePaperDqnMoreFromTheMakespanThanChanceKnows) {
 TEST(TrainScheduler, IsTheSeedsAlone) {
   const std::vector<ScheduleWorld> worlds = {DriftingFive(), TwoOnOneCore()};
   const auto learned = [&](std::uint64_t seed) {
-    FactoredDqn dqn({.unguarded = true});
+    FactoredDqn dqn({.unguarded = true, .learn_from = 30});
     const auto curve =
         TrainScheduler(dqn, worlds, {.episodes = 2, .frames_per_episode = 60, .seed = seed});
     EXPECT_TRUE(curve);
