@@ -28,6 +28,7 @@
 #include "schedule/pace.h"
 #include "schedule/proportional.h"
 #include "schedule/shares.h"
+#include "schedule/shortest_queue.h"
 #include "train/schedule_training.h"
 #include "train/schedule_world.h"
 #include "train/shared_cores.h"
@@ -216,6 +217,7 @@ void Judge(const char* title, const ScheduleWorld& world, int frames, int seeds,
   const std::string of_factored = Trained("factored dqn", factored, {world, two}, episodes);
   const std::vector<Policy> policies = {
       {"equal", [] { return std::make_unique<EqualShares>(); }},
+      {"shortest-queue", [] { return std::make_unique<ShortestQueue>(); }},
       {"salbs", [] { return std::make_unique<SpeedShares>(); }},
       {"best 0.1 action, true speeds", [] { return std::make_unique<BestAction>(); }, true},
       {"earliest", [] { return std::make_unique<EarliestCompletion>(); }},
