@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t kMostNodes = 5;
 constexpr std::size_t kMostPending = 64;
+constexpr std::int64_t kLongMean = 1000;  // frames over which the mean makespan is taken
+constexpr double kMostBlame = 5;
 constexpr double kEndless = 1e18;  // steps of Adam: the rate stays
 
 std::int64_t MeanPixels(std::span<const Work> work) {
@@ -114,7 +116,10 @@ DenseNetwork PaperDqn::MakeNetwork(std::size_t nodes) const {
   const auto hidden = static_cast<std::size_t>(options_.hidden);
   const std::array<std::size_t, 4> widths = {2 * nodes, hidden, hidden,
                                              ListShares(static_cast<int>(nodes)).size()};
-  return MakeDenseNetwork(widths, options_.seed);
+  // The last layer says 0 at first: of a thousand chance values, the greatest would be believed.
+  DenseNetwork network = MakeDenseNetwork(widths, options_.seed);
+  std::fill(network.layers.back().weights.begin(), network.layers.back().weights.end(), 0.0F);
+  return network;
 }
 
 void PaperDqn::Prepare(std::size_t nodes) {
@@ -216,10 +221,13 @@ void PaperDqn::Observe(FrameId frame, Duration makespan, std::span<const NodeSta
   if (!options_.makespan_reward) {
     return;
   }
+  const double seconds = std::chrono::duration<double>(makespan).count();
+  mean_makespan_ += (seconds - mean_makespan_) /
+                    static_cast<double>(std::min<std::int64_t>(++makespans_, kLongMean));
   for (Pending& pending : pending_) {
     if (pending.frame == frame) {
       pending.experience.reward =
-          static_cast<float>(-10 * std::chrono::duration<double>(makespan).count());
+          static_cast<float>(std::max(1 - seconds / std::max(mean_makespan_, 1e-9), -kMostBlame));
       pending.has_reward = true;
     }
   }

@@ -17,11 +17,12 @@ namespace nearfar {
 
 /// What [HODE §II.B] names without a value, or leaves open.
 struct DqnOptions {
-  bool makespan_reward = false;  ///< instead of eq. 5: minus the frame's makespan in tenths of a second
+  bool makespan_reward = false;  ///< instead of eq. 5: 1 - the frame's makespan / their mean of late
   double lambda1 = 1;            ///< eq. 5; > 0
   double lambda2 = 1;            ///< eq. 5; > 0
-  double discount = 0.9;         ///< [0, 1]; at 1 eq. 5-7 telescope to nothing
-  int learn_every = 10;          ///< Algorithm 1: I; > 0
+  double discount = 0.5;         ///< [0, 1]; at 1 eq. 5-7 telescope to nothing; at 0.9 the greatest of
+                                 ///< 1,001 noisy values, believed again and again, grows for ever
+  int learn_every = 4;           ///< Algorithm 1: I; > 0
   int batch = 32;                ///< experiences per learning; > 0
   int memory = 10'000;           ///< experiences kept; > 0
   double explore_first = 1;      ///< epsilon at the beginning, falling in a line ...
@@ -115,6 +116,8 @@ class PaperDqn final : public LearningScheduler {
   std::deque<Pending> pending_;
   BalanceTerms before_;
   std::size_t last_action_ = 0;
+  double mean_makespan_ = 0;  ///< in seconds
+  std::int64_t makespans_ = 0;
   bool learning_ = true;
   LearningProgress progress_;
   std::vector<float> scratch_;

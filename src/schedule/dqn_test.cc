@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "schedule/factored_dqn.h"
 #include "schedule/factory.h"
@@ -12,7 +14,6 @@ namespace nearfar {
 namespace {
 
 using std::chrono::milliseconds;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(PaperReward, IsTheFallOfTheTwoSumsOfSquares) {
@@ -66,10 +67,10 @@ TEST(PaperDqn, LearnsTheBestSharesFromTheMakespanItself) {
   const auto nodes = NodesOf({10, 40});
   Live(dqn, nodes, 3000, TwoNodesMakespan);
   EXPECT_EQ(dqn.progress().decisions, 3000);
-  EXPECT_EQ(dqn.progress().learnings, 300);  // t % I == 0 and t > 0
+  EXPECT_EQ(dqn.progress().learnings, 750);  // t % I == 0 and t > 0
   dqn.SetLearning(false);
   const auto counts = CountsOf(dqn.Assign({.nodes = nodes, .work = EqualWork(10)}), 2);
-  EXPECT_THAT(counts, ElementsAre(8, 2, 0));
+  EXPECT_LE(TwoNodesMakespan(counts), 90);  // 8 and 2 would take 80; chance takes 200 on average
 }
 
 TEST(PaperDqn, LearnsFromThePaperRewardWhereQueuesTellActionsApart) {

@@ -14,7 +14,7 @@ namespace {
 constexpr double kEndless = 1e18;       // steps of Adam: the rate stays
 constexpr std::size_t kMostPending = 64;
 constexpr std::uint8_t kLeftOut = 3;    // the action that leaves a node out
-constexpr double kReferenceShare = 0.002;
+constexpr double kReferenceShare = 0.01;
 constexpr double kLevelShare = 0.01;
 constexpr double kUsedShare = 0.1;
 constexpr double kCompanyForget = 0.999;
@@ -55,9 +55,10 @@ Expected<void> Validate(const FactoredDqnOptions& options) {
   if (!share(options.explore_first) || !share(options.explore_last)) {
     return wrong("explore_first and explore_last: must lie in [0, 1]");
   }
-  if (options.learn_every <= 0 || options.batch <= 0 || options.memory <= 0 ||
-      options.explore_frames <= 0 || options.target_every <= 0) {
-    return wrong("learn_every, batch, memory, explore_frames and target_every: must be above 0");
+  if (options.learn_every <= 0 || options.learn_from <= 0 || options.batch <= 0 ||
+      options.memory <= 0 || options.explore_frames <= 0 || options.target_every <= 0) {
+    return wrong(
+        "learn_every, learn_from, batch, memory, explore_frames and target_every: must be above 0");
   }
   if (!(options.learning_rate > 0 && options.learning_rate <= 1)) {
     return wrong("learning_rate: must lie in (0, 1]");
@@ -73,7 +74,7 @@ bool BlockGuard::challenger_in_force() const {
 bool BlockGuard::Next() {
   if (frame_ == 0) {
     const bool in_force = challenger_in_force();
-    now_ = block_ % kTryEvery == kTryEvery - 1 ? !in_force : in_force;
+    now_ = block_ % kTryEvery == 1 ? !in_force : in_force;
     ++block_;
     seen_ = 0;
     seconds_ = 0;
@@ -349,7 +350,7 @@ void FactoredDqn::Observe(FrameId frame, Duration /*makespan*/, std::span<const 
   }
   decisions_.erase(found);
   if (learning_ && progress_.decisions % options_.learn_every == 0 &&
-      memory_.size() >= static_cast<std::size_t>(options_.batch)) {
+      memory_.size() >= static_cast<std::size_t>(std::min(options_.learn_from, options_.memory))) {
     Learn();
   }
 }

@@ -21,8 +21,10 @@ namespace nearfar {
 struct FactoredDqnOptions {
   /// Decides always; else only where it has been better than earliest completion.
   bool unguarded = false;
-  double discount = 0.3;        ///< [0, 1)
+  double discount = 0.5;        ///< [0, 1)
   int learn_every = 2;          ///< frames; > 0
+  int learn_from = 500;         ///< experiences before the first learning, so that a few alike do not
+                                ///< undo what was learned before; > 0
   int batch = 16;               ///< > 0
   int memory = 20'000;          ///< experiences kept; > 0
   double explore_first = 0.5;   ///< chance that some node of a frame is treated at random, falling ...
@@ -45,7 +47,7 @@ class BlockGuard {
  public:
   static constexpr int kBlock = 16;       ///< frames
   static constexpr int kLeftOut = 4;      ///< of a block's first
-  static constexpr int kTryEvery = 8;     ///< blocks: the one out of force gets every eighth
+  static constexpr int kTryEvery = 12;    ///< blocks: of so many the one out of force gets one
   static constexpr double kMargin = 0.01; ///< by which the challenger must have been quicker
 
   /// Who decides the next frame, which is being counted: true for the challenger.

@@ -24,7 +24,7 @@ TEST(BlockGuard, TriesTheChallengerAndPutsItIntoForceOnlyWhereItIsQuicker) {
     }
     return taken / (100.0 * BlockGuard::kBlock);
   };
-  EXPECT_NEAR(share(0.5), 0.8, 0.1);
+  EXPECT_NEAR(share(0.5), 1 - 1.0 / BlockGuard::kTryEvery, 0.03);
   EXPECT_NEAR(share(1.0), 1.0 / BlockGuard::kTryEvery, 0.02);    // as good is not better
   EXPECT_NEAR(share(0.995), 1.0 / BlockGuard::kTryEvery, 0.02);  // nor is a tie within the margin
   EXPECT_NEAR(share(2.0), 1.0 / BlockGuard::kTryEvery, 0.02);
@@ -110,7 +110,7 @@ TEST(FactoredDqn, LearnsToLeaveOutANodeThatSlowsDownItsNeighbour) {
   for (int f = 0; f < 4000; ++f) {
     world.Frame();
   }
-  EXPECT_GT(dqn.progress().learnings, 1500);
+  EXPECT_GT(dqn.progress().learnings, 1400);
   dqn.SetLearning(false);
   for (int f = 0; f < 20; ++f) {
     world.Frame();
@@ -162,7 +162,7 @@ TEST(FactoredDqn, TreatsTheSameNodesTheSameInWhateverOrderTheyStand) {
 }
 
 TEST(FactoredDqn, ServesOneToSixteenNodesWithTheSameWeights) {
-  FactoredDqn dqn({.unguarded = true});
+  FactoredDqn dqn({.unguarded = true, .learn_from = 20});
   TimePoint now{};
   for (std::uint64_t f = 0; f < 160; ++f) {
     const auto nodes = NodesOf(std::vector<double>(1 + f % 16, 10));
@@ -201,6 +201,7 @@ TEST(FactoredDqnOptions, NamesTheFieldThatIsWrong) {
   EXPECT_TRUE(Validate(FactoredDqnOptions{}));
   EXPECT_FALSE(Validate(FactoredDqnOptions{.discount = 1}));
   EXPECT_FALSE(Validate(FactoredDqnOptions{.learn_every = 0}));
+  EXPECT_FALSE(Validate(FactoredDqnOptions{.learn_from = 0}));
   EXPECT_FALSE(Validate(FactoredDqnOptions{.explore_first = 2}));
   EXPECT_FALSE(Validate(FactoredDqnOptions{.learning_rate = 0}));
 }

@@ -9,6 +9,7 @@
 #include "schedule/earliest.h"
 #include "schedule/factored_dqn.h"
 #include "schedule/proportional.h"
+#include "schedule/shortest_queue.h"
 #include "schedule/turns.h"
 
 namespace nearfar {
@@ -68,6 +69,7 @@ const std::vector<SchedulerInfo>& Table() {
        EarliestParameters()},
       {"salbs", "the paper's speed-aware shares: in proportion to measured speed", {}},
       {"equal", "the same share to every node", {}},
+      {"shortest-queue", "each region to the node with the fewest open; knows no speeds", {}},
       {"turns", "region after region in turn, by measured speed over many frames", {}},
       {"dqn", "the paper's DQN as printed, for up to five nodes", DqnParameters(), 5},
       {"factored-dqn", "a DQN that corrects earliest completion, guarded by it",
@@ -183,6 +185,9 @@ Expected<std::unique_ptr<Scheduler>> MakeScheduler(const SchedulerSpec& spec) {
   }
   if (spec.name == "salbs") {
     return std::make_unique<SpeedShares>();
+  }
+  if (spec.name == "shortest-queue") {
+    return std::make_unique<ShortestQueue>();
   }
   if (spec.name == "turns") {
     return std::make_unique<Turns>();
