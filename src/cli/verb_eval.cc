@@ -176,7 +176,7 @@ Expected<std::vector<bool>> ReadDecisions(const std::string& path,
 }
 
 /// What the audits of a run say, in a sentence or two; empty when there were none.
-std::string ToText(const AuditReport& audits) {
+std::string AuditText(const AuditReport& audits) {
   if (audits.audits == 0) {
     return "";
   }
@@ -591,7 +591,7 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
   }
   if (inputs.trace) {
     evaluation.audits = ReportAudits(*inputs.trace, flags.comparison.score_threshold);
-    if (const std::string said = ToText(*evaluation.audits); !said.empty()) {
+    if (const std::string said = AuditText(*evaluation.audits); !said.empty()) {
       evaluation.notes.push_back(said);
     }
   }
@@ -921,7 +921,7 @@ int ReportTrace(const EvalFlags& flags) {
               << costs.failed << " failed";
   }
   std::cout << "\n" << ToText(tiles);
-  if (const std::string said = ToText(audits); !said.empty()) {
+  if (const std::string said = AuditText(audits); !said.empty()) {
     std::cout << said << "\n";
   } else if (tiles.frames == 0 && frames.size() > static_cast<std::size_t>(uploaded)) {
     std::cout << "no audit was drawn among the images that stayed near: nothing is known of what "

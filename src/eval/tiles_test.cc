@@ -96,8 +96,11 @@ TEST(ReportTiles, TellsTheFixedPartOfARegionFromItsPixels) {
     trace.frames.push_back(frame);
   }
   const TilesReport report = ReportTiles(trace);
-  EXPECT_NEAR(report.makespan->ratio, 1, 1e-6);
-  EXPECT_NEAR(report.makespan->p95, 1, 1e-6);
+  // Where both regions are of one size the bound is what the node took; else it lies below, by what
+  // two halves of the fixed parts differ.
+  EXPECT_NEAR(report.makespan->p50, 1, 0.02);
+  EXPECT_GE(report.makespan->ratio, 1);
+  EXPECT_LT(report.makespan->p95, 1.12);
 }
 
 TEST(ReportTiles, CountsFailuresAndWhatWentElsewhereAfterThem) {
