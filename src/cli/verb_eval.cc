@@ -14,6 +14,7 @@
 #include "cli/flag_values.h"
 #include "cli/open_recording.h"
 #include "cli/report.h"
+#include "cli/tiles_report.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
 #include "core/phrase.h"
@@ -24,6 +25,7 @@
 #include "eval/audit.h"
 #include "eval/comparison.h"
 #include "eval/replay.h"
+#include "eval/tiles.h"
 #include "trace/json_lines.h"
 #include "train/discriminator_file.h"
 #include "train/labelled_set.h"
@@ -69,8 +71,15 @@ struct Evaluation {
   AlignedSet set;
   std::vector<Standing> standings;
   std::optional<AuditReport> audits;  // of the trace
+  TilesReport tiles;                  // of the trace
   std::vector<std::string> notes;     // what stands behind the figures
 };
+
+/// Whether some frame was cut: then no answer is a whole picture's.
+bool HasTiles(const Trace& trace) {
+  return std::any_of(trace.frames.begin(), trace.frames.end(),
+                     [](const FrameRecord& frame) { return frame.tiles.has_value(); });
+}
 
 Expected<Inputs> ReadInputs(const EvalFlags& flags) {
   const std::string& images = flags.images.empty() ? flags.truth : flags.images;
@@ -86,6 +95,17 @@ Expected<Inputs> ReadInputs(const EvalFlags& flags) {
     return tl::unexpected(truth.error());
   }
   inputs.truth = std::move(*truth);
+  if (!flags.trace.empty()) {
+    Expected<Trace> trace = ReadTrace(flags.trace);
+    if (!trace) {
+      return tl::unexpected(trace.error());
+    }
+    SayAll(flags.trace, trace->remarks);
+    inputs.trace = std::move(*trace);
+    if (HasTiles(*inputs.trace)) {
+      FitTruthToTrace(*inputs.trace, inputs.truth);
+    }
+  }
   SayAll(flags.truth, inputs.truth.remarks);
   for (const std::string& path : flags.recordings) {
     Expected<Recording> recording = OpenAndSay(path, images, inputs.synonyms);
@@ -109,14 +129,6 @@ Expected<Inputs> ReadInputs(const EvalFlags& flags) {
     if (const auto same = CheckSamePictures(inputs.near->model, inputs.far->model); !same) {
       return tl::unexpected(same.error());
     }
-  }
-  if (!flags.trace.empty()) {
-    Expected<Trace> trace = ReadTrace(flags.trace);
-    if (!trace) {
-      return tl::unexpected(trace.error());
-    }
-    SayAll(flags.trace, trace->remarks);
-    inputs.trace = std::move(*trace);
   }
   return inputs;
 }
@@ -164,7 +176,7 @@ Expected<std::vector<bool>> ReadDecisions(const std::string& path,
 }
 
 /// What the audits of a run say, in a sentence or two; empty when there were none.
-std::string ToText(const AuditReport& audits) {
+std::string AuditText(const AuditReport& audits) {
   if (audits.audits == 0) {
     return "";
   }
@@ -441,6 +453,20 @@ std::string Title(const Recording& recording, const std::string& path) {
                                       : recording.model.name;
 }
 
+/// How well the people of a tiled run were found, as a note.
+void AddPeople(Evaluation& evaluation, float score_threshold) {
+  for (const Standing& standing : evaluation.standings) {
+    for (const ClassStanding& c : standing.per_class) {
+      if (standing.name == "end to end" && c.name == "person" && c.wanted > 0) {
+        evaluation.notes.push_back(
+            "people: AP50 " + OrDash(c.ap50) + " %, recall " +
+            Percent(static_cast<double>(c.found) / static_cast<double>(c.wanted)) +
+            " % with a score above " + ShortNumber(score_threshold));
+      }
+    }
+  }
+}
+
 Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
   std::vector<DetectionSet> sources;
   const auto add = [&](const Recording& recording,
@@ -472,7 +498,7 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
   if (inputs.trace) {
     places.trace = sources.size();
     sources.push_back(BoxesOf(*inputs.trace, "trace"));
-    if (!inputs.near && NearAsked(*inputs.trace).all()) {
+    if (!inputs.near && !HasTiles(*inputs.trace) && NearAsked(*inputs.trace).all()) {
       places.trace_near = sources.size();
       sources.push_back(NearBoxesOf(*inputs.trace, "near answers of the trace"));
     }
@@ -526,15 +552,17 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
                           .bytes_up = run->bytes_up,
                           .latencies = run->end_to_end});
     evaluation.notes.push_back(
-        "latency as the run measured it: small = near answer, big = far answer of the uploaded "
-        "images with link and queue, end to end = capture to emission");
+        HasTiles(*inputs.trace)
+            ? "latency as the run measured it, capture to emission"
+            : "latency as the run measured it: small = near answer, big = far answer of the "
+              "uploaded images with link and queue, end to end = capture to emission");
     if (run->degraded + run->unreadable + run->failed > 0) {
       evaluation.notes.push_back(
           "of " + std::to_string(set.images.size()) + " images " + std::to_string(run->degraded) +
           " kept the near answer because the far one failed, " + std::to_string(run->unreadable) +
           " could not be read, " + std::to_string(run->failed) + " failed");
     }
-    if (const AskedShare near = NearAsked(*inputs.trace); !near.all()) {
+    if (const AskedShare near = NearAsked(*inputs.trace); !near.all() && !HasTiles(*inputs.trace)) {
       evaluation.notes.push_back(
           "the run asked the near model about " + std::to_string(near.asked) + " of " +
           std::to_string(near.readable) + " images: the trace gives it no row of its own");
@@ -563,11 +591,17 @@ Expected<Evaluation> Evaluate(const EvalFlags& flags, const Inputs& inputs) {
   }
   if (inputs.trace) {
     evaluation.audits = ReportAudits(*inputs.trace, flags.comparison.score_threshold);
-    if (const std::string said = ToText(*evaluation.audits); !said.empty()) {
+    if (const std::string said = AuditText(*evaluation.audits); !said.empty()) {
       evaluation.notes.push_back(said);
     }
   }
   evaluation.standings = Compare(set.images, set.classes, contenders, flags.comparison);
+  if (inputs.trace) {
+    evaluation.tiles = ReportTiles(*inputs.trace);
+    if (evaluation.tiles.frames > 0) {
+      AddPeople(evaluation, flags.comparison.score_threshold);
+    }
+  }
   return evaluation;
 }
 
@@ -638,6 +672,9 @@ void PrintText(const Evaluation& evaluation, const EvalFlags& flags) {
             << "; counted: all such boxes, right or wrong (the paper's count)\n";
   for (const std::string& note : evaluation.notes) {
     std::cout << note << "\n";
+  }
+  if (const std::string tiles = ToText(evaluation.tiles); !tiles.empty()) {
+    std::cout << "\n" << tiles;
   }
 
   if (has_role(Role::kEndToEnd)) {
@@ -800,6 +837,7 @@ void PrintJson(const Evaluation& evaluation, const EvalFlags& flags) {
   if (evaluation.audits) {
     AddAudits(json, *evaluation.audits);
   }
+  AddTiles(json, evaluation.tiles);
   json.Key("rows");
   json.BeginArray();
   for (const Standing& standing : evaluation.standings) {
@@ -854,6 +892,7 @@ int ReportTrace(const EvalFlags& flags) {
   const RunCosts costs = CostsOf(*trace, frames);
   const AuditReport audits = ReportAudits(*trace, flags.comparison.score_threshold);
   const auto uploaded = std::count(costs.uploaded.begin(), costs.uploaded.end(), true);
+  const TilesReport tiles = ReportTiles(*trace);
   if (flags.json) {
     std::string text;
     JsonWriter json(text);
@@ -866,6 +905,7 @@ int ReportTrace(const EvalFlags& flags) {
     json.Field("unreadable", costs.unreadable);
     json.Field("failed", costs.failed);
     AddAudits(json, audits);
+    AddTiles(json, tiles);
     json.EndObject();
     std::cout << text << std::endl;
     return kDone;
@@ -880,10 +920,10 @@ int ReportTrace(const EvalFlags& flags) {
               << costs.degraded << " degraded, " << costs.unreadable << " unreadable, "
               << costs.failed << " failed";
   }
-  std::cout << "\n";
-  if (const std::string said = ToText(audits); !said.empty()) {
+  std::cout << "\n" << ToText(tiles);
+  if (const std::string said = AuditText(audits); !said.empty()) {
     std::cout << said << "\n";
-  } else if (frames.size() > static_cast<std::size_t>(uploaded)) {
+  } else if (tiles.frames == 0 && frames.size() > static_cast<std::size_t>(uploaded)) {
     std::cout << "no audit was drawn among the images that stayed near: nothing is known of what "
                  "they miss\n";
   }
@@ -927,8 +967,8 @@ int RunEval(const EvalFlags& flags) {
 std::function<int()> SetUpEval(CLI::App& app) {
   const auto flags = std::make_shared<EvalFlags>();
   app.add_option("--truth", flags->truth,
-                 "Annotations: VOC folder, COCO JSON, YOLO folder, MOT sequence or CSV; a --trace "
-                 "alone is told of without them");
+                 "Annotations: VOC folder, COCO JSON, YOLO folder, MOT sequence, track file or CSV; "
+                 "a --trace alone is told of without them");
   app.add_option("--image-set", flags->image_set,
                  "Part of the truth: a VOC list (test), a YOLO split (val)");
   app.add_option("--recording", flags->recordings,

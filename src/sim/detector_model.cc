@@ -192,6 +192,25 @@ double PersistentDeviate(const PersonDetector& detector, std::uint64_t who, doub
   return std::sqrt(detector.persistence) * slow + std::sqrt(1 - detector.persistence) * fresh;
 }
 
+double SeenScale(const ModelIdentity& model, const RecordedFrame& frame) {
+  const Size size = frame.rect.size();
+  if (size.area() <= 0) {
+    return 1;
+  }
+  const auto to_fit = [&](Size into) {
+    return std::min(static_cast<double>(into.width) / size.width,
+                    static_cast<double>(into.height) / size.height);
+  };
+  if (frame.input.area() > 0) {
+    return to_fit(frame.input);
+  }
+  if (model.input.area() == 0) {
+    return 1;
+  }
+  const bool tile = frame.rect != WholeOf(frame.size);
+  return tile ? std::min(1.0, to_fit(model.input)) : to_fit(model.input);
+}
+
 std::vector<Sight> Hiding(std::span<const Box> people) {
   constexpr int kAcross = 8;
   constexpr int kDown = 16;

@@ -75,14 +75,19 @@ float FalseScoreOf(const PersonDetector& detector, std::span<const double> above
 /// @param who  a hash of seed, model and person.
 double PersistentDeviate(const PersonDetector& detector, std::uint64_t who, double seconds);
 
+/// How a recorded region was scaled before the model saw it: an overview to its recorded input, a
+/// tile not at all, unless the model's input is smaller, a whole picture to fit into that input.
+/// 1 where nothing is known.
+double SeenScale(const ModelIdentity& model, const RecordedFrame& frame);
+
 /// What each of some people hides of the others: by person, the share of the box that lies behind
 /// boxes that end lower in the picture, and the largest IoU with another's. `height` stays 0.
 std::vector<Sight> Hiding(std::span<const Box> people);
 
 struct DetectorFitOptions {
-  double iou = 0.5;       ///< from which a box finds somebody; (0, 1]
+  double iou = 0.5;      ///< from which a box finds somebody; (0, 1]
   double smoothing = 5;  ///< weight against bends of the evidence over the height, in people; >= 0
-  int steps = 600;        ///< of the descent; [1, 100000]
+  int steps = 600;       ///< of the descent; [1, 100000]
   double least_seen =
       0.15;  ///< who lies in a region by less is neither wanted nor punished; [0, 1]
 

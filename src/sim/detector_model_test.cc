@@ -217,14 +217,27 @@ TEST(FitPersonDetector, CountsCutPeopleAtTheHeightThatTheRegionShows) {
   // The same as tiles that show the upper half, scaled by two.
   for (RecordedFrame& frame : stage.recording.frames) {
     frame.rect = {0, 0, 1000, 500};
+    frame.input = {2000, 1000};
     frame.detections.clear();
   }
-  stage.recording.model.input = {2000, 1000};
   const Expected<DetectorFit> fit = FitPersonDetector(stage.truth, std::vector{stage.recording});
   ASSERT_TRUE(fit) << fit.error().message;
   const PersonDetector& fitted = fit->detector;
   EXPECT_LT(fitted.people, 500);
   EXPECT_LT(RecallOf(fitted, {.height = 128}, 0.05), 0.05);
+}
+
+TEST(SeenScale, IsThatOfOverviewsTilesAndWholePictures) {
+  const ModelIdentity model{.input = {640, 640}};
+  const auto scale = [&](Rect rect, Size input) {
+    return SeenScale(model, {.rect = rect, .size = {3840, 2160}, .input = input});
+  };
+  EXPECT_DOUBLE_EQ(scale({0, 0, 3840, 2160}, {960, 540}), 0.25);
+  EXPECT_DOUBLE_EQ(scale({0, 0, 3840, 2160}, {}), 640.0 / 3840);
+  EXPECT_DOUBLE_EQ(scale({0, 0, 320, 176}, {}), 1);
+  EXPECT_DOUBLE_EQ(scale({0, 0, 1280, 640}, {}), 0.5);
+  EXPECT_DOUBLE_EQ(scale({}, {}), 1);
+  EXPECT_DOUBLE_EQ(SeenScale({}, {.rect = {0, 0, 9, 9}, .size = {9, 9}}), 1);
 }
 
 TEST(FitPersonDetector, SaysWhatItLacks) {

@@ -70,15 +70,6 @@ Look LookOf(const Sight& sight, double score) {
           LevelOf(score)};
 }
 
-/// How a region is scaled before the model sees it.
-double ScaleOf(const ModelIdentity& model, const Rect& rect) {
-  if (model.input.area() == 0 || rect.size().area() == 0) {
-    return 1;
-  }
-  return std::min(static_cast<double>(model.input.width) / rect.width,
-                  static_cast<double>(model.input.height) / rect.height);
-}
-
 /// Somebody as a region shows them.
 struct Shown {
   Box box;  ///< in px of the frame, cut to the region
@@ -388,7 +379,7 @@ Expected<DetectorFit> FitPersonDetector(const Truth& truth, std::span<const Reco
         continue;
       }
       GatherRegion(truth.images[found->second], sights[found->second], person, frame,
-                   recorded_person, ScaleOf(recording.model, frame.rect), options, gathered);
+                   recorded_person, SeenScale(recording.model, frame), options, gathered);
     }
   }
   const auto people = static_cast<std::int64_t>(gathered.looks.size());

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/phrase.h"
+#include "sim/detector_model.h"
 
 namespace nearfar {
 namespace {
@@ -26,11 +27,6 @@ bool Holds(const Rect& outer, const Rect& inner) {
 double ScaleOf(const RegionQuestion& question) {
   return std::min(static_cast<double>(question.input.width) / question.rect.width,
                   static_cast<double>(question.input.height) / question.rect.height);
-}
-
-/// The scale at which a recorded model saw a region.
-double RecordedScale(const ModelIdentity& model, const Rect& rect) {
-  return model.input.area() == 0 ? 1 : ScaleOf({rect, model.input});
 }
 
 /// Whether the rectangles leave no gap in `whole` but at its outer edge, of less than a tenth of
@@ -137,7 +133,7 @@ Expected<std::unique_ptr<RecordedBoxes>> RecordedBoxes::Make(
           shown.features = frame.features;
         }
         Region region{.rect = frame.rect,
-                      .scale = RecordedScale(recording.model, frame.rect),
+                      .scale = SeenScale(recording.model, frame),
                       .detections = frame.detections};
         map.Apply(region.detections);
         made->regions_[m][found->second].push_back(std::move(region));
