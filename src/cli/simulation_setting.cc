@@ -101,6 +101,9 @@ SimulationSetting::SimulationSetting()
                1e6},
               {"padding-reach", "share of people's size that is padded, where the padding is learned",
                &padding_reach_, 0, 1},
+              {"wanted-height", "px at which a model is to see small people: regions of large ones are "
+                                "scaled down; 0: never",
+               &wanted_height_, 0, 1e5},
               {"overview", "longer side of the whole frame's coarse pass in px; 0: none",
                &overview_, 0, 1e6},
               {"merge", "border or iou", &merge_},
@@ -326,6 +329,7 @@ Expected<PlannerSpec> SimulationSetting::Planner(const std::string& name) const 
   if (padding_reach_ > 0) {
     planner.padding.reach = padding_reach_;
   }
+  planner.scale.wanted_height = wanted_height_;
   if (overview_ >= 0) {
     planner.overview = overview_;
   }

@@ -40,6 +40,9 @@ Expected<void> Validate(const ParallelPlannerOptions& options) {
     return wrong("tile: must be at least 1x1, is " + std::to_string(options.tile.width) + "x" +
                  std::to_string(options.tile.height));
   }
+  if (options.native_every < 1) {
+    return wrong("native_every: must be at least 1, is " + std::to_string(options.native_every));
+  }
   if (options.overview < 0 || options.overview_rest < 1) {
     return wrong("overview: must not be negative; overview_rest: must be at least 1");
   }
@@ -62,8 +65,8 @@ Expected<void> Validate(const ParallelPlannerOptions& options) {
     return wrong("bytes_per_px: must be more than 0");
   }
   for (const Expected<void>& valid :
-       {Validate(options.padding), Validate(options.joining), Validate(options.merging),
-        Validate(options.speed), Validate(options.fusion)}) {
+       {Validate(options.padding), Validate(options.scale), Validate(options.joining),
+        Validate(options.merging), Validate(options.speed), Validate(options.fusion)}) {
     if (!valid) {
       return valid;
     }
@@ -72,7 +75,7 @@ Expected<void> Validate(const ParallelPlannerOptions& options) {
 }
 
 ParallelPlanner::ParallelPlanner(ParallelPlannerOptions options, ParallelPolicies policies)
-    : options_(std::move(options)), policies_(std::move(policies)), padding_(options_.padding) {
+    : options_(std::move(options)), policies_(std::move(policies)), padding_(options_.padding), scale_(options_.scale) {
   assert(Validate(options_) && policies_.filter && policies_.scheduler &&
          (policies_.discriminator == nullptr) == (policies_.upload == nullptr));
   for (const NodeDescription& description : options_.nodes) {
@@ -242,6 +245,7 @@ void ParallelPlanner::SetGrid(const TileGrid& grid) {
   grid_ = grid;
   policies_.filter->SetGrid(grid);
   padding_ = PaddingEstimator(options_.padding);
+  scale_ = ScaleEstimator(options_.scale);
   last_people_.reset();
   results_without_large_ = 0;
 }
@@ -281,6 +285,10 @@ void ParallelPlanner::PlanRegions(FrameState& state) {
     tiles.all_px += PaddedTile(state.grid, padding, cell).size().area();
   }
   std::vector<TiledRegion> regions = CutFrame(state, padding);
+  ScaleDown(state, regions);
+  if (WantsOverview(state)) {
+    regions.push_back(Overview(state.grid.frame, options_.overview));
+  }
   // What is looked at in passing is looked at: a rectangle may cover cells that the filter drops.
   tiles.cells.assign(static_cast<std::size_t>(state.grid.cells()), '.');
   for (const TiledRegion& region : regions) {
@@ -335,14 +343,24 @@ std::vector<TiledRegion> ParallelPlanner::CutFrame(const FrameState& state,
     }
     regions = JoinTiles(state.grid, padding, cells, options_.joining);
   }
-  if (WantsOverview(state)) {
-    regions.push_back(Overview(state.grid.frame, options_.overview));
-  }
   return regions;
 }
 
+void ParallelPlanner::ScaleDown(FrameState& state, std::vector<TiledRegion>& regions) const {
+  const bool learns = ToNumber(state.record.frame) %
+                          static_cast<unsigned>(options_.native_every) == 0;
+  if (options_.cut != FrameCut::kTiles || options_.scale.wanted_height <= 0 || learns ||
+      state.look.full_look) {
+    return;
+  }
+  state.native = false;
+  for (TiledRegion& region : regions) {
+    region.input = ScaledInput(region.rect.size(), scale_.ScaleOf(state.grid, region));
+  }
+}
+
 bool ParallelPlanner::WantsOverview(const FrameState& state) const {
-  return options_.overview > 0 && (results_without_large_ < options_.overview_rest ||
+  return options_.overview > 0 && options_.cut != FrameCut::kWhole && (results_without_large_ < options_.overview_rest ||
                                    ToNumber(state.record.frame) %
                                            static_cast<unsigned>(options_.overview_rest) ==
                                        0);
@@ -750,6 +768,9 @@ void ParallelPlanner::Learn(FrameState& state) {
       });
   results_without_large_ = large ? 0 : results_without_large_ + 1;
   padding_.Observe(state.grid, state.result.people);
+  if (state.native) {
+    scale_.Observe(state.grid, state.result.people);
+  }
   last_people_ = std::move(state.result.people);
 }
 

@@ -23,6 +23,7 @@
 #include "tiling/join.h"
 #include "tiling/merge.h"
 #include "tiling/padding.h"
+#include "tiling/scale.h"
 #include "tiling/tiling.h"
 
 namespace nearfar {
@@ -58,6 +59,9 @@ struct ParallelPlannerOptions {
   Size tile{512, 512};         ///< px of the frame; positive
   PaddingOptions padding;
   JoinOptions joining;         ///< of kept neighbours to rectangles
+  ScaleOptions scale;          ///< of kept regions where people are large; off by default
+  int native_every = 20;       ///< with a scale: every so many frames, and where the filter looks at
+                               ///< all, regions keep their own, to learn how small people are; >= 1
   int overview = 960;          ///< longer side of the whole frame's coarse pass, px; 0: none
   int overview_rest = 10;      ///< after so many results without anybody too large to be whole in
                                ///< some tile, only every so many-th frame has an overview; >= 1
@@ -149,6 +153,7 @@ class ParallelPlanner final : public Planner {
   struct FrameState {
     bool planned = false;         ///< false: the picture could not be read
     bool finished = false;
+    bool native = true;           ///< no region was scaled down
     TimePoint arrived{};
     TimePoint captured{};
     TimePoint moment{};
@@ -241,6 +246,8 @@ class ParallelPlanner final : public Planner {
   std::uint64_t KeyOf(const FrameState& state, std::size_t region) const;
   /// What sending a region is expected to cost.
   UploadCost CostOf(const FrameState& state, const TiledRegion& region, const Node& node) const;
+  /// Scales regions down where people are large.
+  void ScaleDown(FrameState& state, std::vector<TiledRegion>& regions) const;
   /// Whether a frame has the whole frame's coarse pass.
   bool WantsOverview(const FrameState& state) const;
   /// Learns from a frame's result, in the order of frames.
@@ -251,6 +258,7 @@ class ParallelPlanner final : public Planner {
   ParallelPlannerOptions options_;
   ParallelPolicies policies_;
   PaddingEstimator padding_;
+  ScaleEstimator scale_;
   std::optional<TileGrid> grid_;
   std::vector<Node> nodes_;
   std::map<FrameId, FrameState> frames_;    ///< arrived, not emitted
