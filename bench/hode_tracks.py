@@ -5,8 +5,7 @@ printed, and ours, over the same five nodes, scene by scene.
     bench/hode_tracks.py build/nearfar examples/paper-hode.yaml ../shared/assets/tracks [--frames N]
 
 Detectors, nodes and links stand in the YAML. Every scene runs at 10 frames of its own time per second,
-the next frame as soon as there is room; ours also from a state pooled over the other scenes of its kind
-(--pooled). AP at IoU .5 of persons is modelled: what the detectors of the YAML find of the tracks.
+the next frame as soon as there is room. AP at IoU .5 of persons is modelled: what the detectors of the YAML find of the tracks.
 """
 import argparse
 import json
@@ -14,7 +13,6 @@ import pathlib
 import statistics
 import subprocess
 import sys
-import tempfile
 
 SCENES = {
     "drone": ["SDD/*.txt.gz"],
@@ -43,6 +41,7 @@ def main():
     parser.add_argument("--frames", type=int, default=0, help="per scene; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--planners", default="elf,hode-printed,hode")
+    parser.add_argument("--ours", default=" ".join(OURS), help="flags of hode")
     args = parser.parse_args()
     planners = args.planners.split(",")
 
@@ -55,7 +54,7 @@ def main():
             base = simulate(args, scene, "infer-4k", [])
             line = f"{kind:5} {scene.name.split('.')[0]:20} {base['fps']:8.2f} {100 * base['ap50']:7.1f} "
             for planner in planners:
-                row = simulate(args, scene, planner, OURS if planner == "hode" else [])
+                row = simulate(args, scene, planner, args.ours.split() if planner == "hode" else [])
                 ratio = row["fps"] / base["fps"]
                 loss = 100 * (row["ap50"] - base["ap50"])
                 ratios.setdefault((kind, planner), []).append(ratio)
