@@ -22,6 +22,10 @@ Box Common(const Box& a, const Box& b) {
   return {std::max(a.x1, b.x1), std::max(a.y1, b.y1), std::min(a.x2, b.x2), std::min(a.y2, b.y2)};
 }
 
+bool Touch(const Box& a, const Box& b) {
+  return a.x1 < b.x2 && b.x1 < a.x2 && a.y1 < b.y2 && b.y1 < a.y2;
+}
+
 Box Around(const Box& a, const Box& b) {
   return {std::min(a.x1, b.x1), std::min(a.y1, b.y1), std::max(a.x2, b.x2), std::max(a.y2, b.y2)};
 }
@@ -65,6 +69,8 @@ struct Seen {
   bool inner_top = false;
   bool inner_right = false;
   bool inner_bottom = false;
+  std::vector<std::uint32_t> neighbours;  ///< other results of its kind that see a part of it
+  std::vector<std::uint32_t> cut;         ///< its cut boxes, by place in their list
 
   /// Whether the region has all of the box in view, no nearer to an inner border than `slack` and
   /// its margin.
@@ -180,10 +186,19 @@ class BorderMerge {
 
   /// Parts the boxes into whole ones, cut ones and the overview's, each best first.
   void Sort() {
+    seen_.reserve(results_.size());
+    for (const RegionResult& result : results_) {
+      seen_.push_back(Look(frame_, result.region, options_.border_px));
+    }
     std::uint32_t order = 0;
     for (std::uint32_t r = 0; r < results_.size(); ++r) {
-      seen_.push_back(Look(frame_, results_[r].region, options_.border_px));
-      const Seen& seen = seen_.back();
+      Seen& seen = seen_[r];
+      for (std::uint32_t other = 0; other < results_.size(); ++other) {
+        if (other != r && seen_[other].overview == seen.overview &&
+            Touch(seen_[other].rect, seen.rect)) {
+          seen.neighbours.push_back(other);
+        }
+      }
       for (const Detection& detection : results_[r].detections) {
         Candidate candidate{.detection = detection, .result = r, .order = order++};
         if (!CutToRegion(seen.rect, candidate.detection)) {
@@ -199,6 +214,9 @@ class BorderMerge {
     }
     for (std::vector<Candidate>* boxes : {&whole_, &cut_, &overview_}) {
       std::sort(boxes->begin(), boxes->end(), Better);
+    }
+    for (std::uint32_t c = 0; c < cut_.size(); ++c) {
+      seen_[cut_[c].result].cut.push_back(c);
     }
   }
 
@@ -241,7 +259,8 @@ class BorderMerge {
         continue;
       }
       places.Near(ReachOf(box, options_.iou), [&](std::uint32_t other) {
-        if (boxes[other].result != candidate.result && SameLabel(boxes[other], candidate)) {
+        if (boxes[other].result != candidate.result && SameLabel(boxes[other], candidate) &&
+            Touch(boxes[other].detection.box, box)) {
           const float iou = Iou(boxes[other].detection.box, box);
           if (iou > options_.iou && !CutIn(boxes[other].result, candidate, iou) &&
               !CutIn(candidate.result, boxes[other], iou)) {
@@ -302,24 +321,19 @@ class BorderMerge {
       return false;
     }
     const Box visible = Common(candidate.detection.box, seen.rect);
-    return std::any_of(cut_.begin(), cut_.end(), [&](const Candidate& part) {
-      return part.result == result && SameLabel(part, candidate) &&
+    return std::any_of(seen.cut.begin(), seen.cut.end(), [&](std::uint32_t c) {
+      const Candidate& part = cut_[c];
+      return SameLabel(part, candidate) && Touch(part.detection.box, visible) &&
              Iou(part.detection.box, visible) > iou;
     });
   }
 
   /// Whether another result of its kind sees any of the box.
   bool SeenByOthers(const Candidate& candidate) const {
-    const Box& box = candidate.detection.box;
-    for (std::size_t r = 0; r < seen_.size(); ++r) {
-      const Seen& seen = seen_[r];
-      if (r != candidate.result && seen.overview == seen_[candidate.result].overview &&
-          box.x1 < seen.rect.x2 && box.x2 > seen.rect.x1 && box.y1 < seen.rect.y2 &&
-          box.y2 > seen.rect.y1) {
-        return true;
-      }
-    }
-    return false;
+    const std::vector<std::uint32_t>& others = seen_[candidate.result].neighbours;
+    return std::any_of(others.begin(), others.end(), [&](std::uint32_t r) {
+      return Touch(candidate.detection.box, seen_[r].rect);
+    });
   }
 
   /// An overview's box and what it may be the same as.
@@ -354,7 +368,7 @@ class BorderMerge {
       });
       for (std::uint32_t c = 0; c < cut_.size(); ++c) {
         const Candidate& part = cut_[c];
-        if (cut_gone_[c] || !SameLabel(part, candidate)) {
+        if (cut_gone_[c] || !SameLabel(part, candidate) || !Touch(box, part.detection.box)) {
           continue;
         }
         const Box visible = Common(box, seen_[part.result].rect);
@@ -400,12 +414,9 @@ class BorderMerge {
   /// Whether another answered tile has all of the part away from its own borders, and so sees on
   /// where the part is cut.
   bool SeenFurther(const Candidate& part) const {
-    for (std::size_t r = 0; r < seen_.size(); ++r) {
-      if (r != part.result && !seen_[r].overview && seen_[r].Holds(part.detection.box, 0, 0)) {
-        return true;
-      }
-    }
-    return false;
+    const std::vector<std::uint32_t>& others = seen_[part.result].neighbours;
+    return std::any_of(others.begin(), others.end(),
+                       [&](std::uint32_t r) { return seen_[r].Holds(part.detection.box, 0, 0); });
   }
 
   /// The part of somebody with the most of them in view is never among those that go here.
@@ -425,7 +436,8 @@ class BorderMerge {
       }
       const Box& view = seen_[part.result].rect;
       cut_gone_[c] = std::any_of(people_.begin(), people_.end(), [&](const Person& person) {
-        return person.best.result != part.result && SameLabel(person.best, part) &&
+        return Touch(person.best.detection.box, part.detection.box) &&
+               person.best.result != part.result && SameLabel(person.best, part) &&
                Iou(Common(person.best.detection.box, view), part.detection.box) >=
                    options_.shared_iou;
       });
