@@ -36,6 +36,7 @@ void IndexFilter::SetGrid(const TileGrid& grid) {
   in_flight_.clear();
   times_.clear();
   answered_.assign(cells, -1e9);
+  answered_frame_.assign(cells, 0);
   learned_.assign(cells, -1e9);
   left_.assign(cells, 0);
   followed_.assign(cells, 0);
@@ -80,8 +81,10 @@ LookPlan IndexFilter::Plan(FrameId frame, TimePoint captured) {
   for (std::size_t c = 0; c < cells; ++c) {
     // Frames since the newest look, those in flight included, and since the newest answer.
     double newest = answered_[c];
+    std::uint64_t newest_frame = answered_frame_[c];
     for (const Planned& planned : in_flight_) {
       if (planned.looked[c]) {
+        newest_frame = std::max(newest_frame, ToNumber(planned.frame) + 1);
         const auto at = std::find_if(times_.rbegin(), times_.rend(),
                                      [&](const auto& time) { return time.first == planned.frame; });
         newest = at == times_.rend() ? newest : std::max(newest, at->second);
@@ -97,10 +100,12 @@ LookPlan IndexFilter::Plan(FrameId frame, TimePoint captured) {
     const double index = options_.tail_weight * (followed_[c] + left_[c]) +
                          std::max(0.0, age * per_frame * gone / leave - waited) +
                          (unseen - per_frame * gone / leave);
+    const bool old =
+        ToNumber(frame) + 1 >= newest_frame + static_cast<std::uint64_t>(options_.max_age);
     const bool expected = followed_[c] >= std::max(threshold_, 0.1);
     if (expected) {
       plan.cells[c] = Look::kKeep;
-    } else if (index >= threshold_ || age >= options_.max_age) {
+    } else if (index >= threshold_ || old) {
       plan.cells[c] = newest < -1e8 ? Look::kKeep : Look::kProbe;
     } else {
       missed += followed_[c] + left_[c] + unseen;
@@ -156,6 +161,7 @@ void IndexFilter::Observe(const LookResult& result, bool learns) {
       left_[c] = tracker_.miss_rate() *
                  std::min(1.0, left_[c] + rates_.rates()[c] * std::min(since, 10.0));
       answered_[c] = std::max(answered_[c], seconds);
+      answered_frame_[c] = std::max(answered_frame_[c], ToNumber(result.frame) + 1);
     }
   }
   if (learns) {

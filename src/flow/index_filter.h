@@ -87,8 +87,7 @@ class IndexFilter final : public FlowFilter {
   std::vector<double> answered_;  // by cell: when last looked at with an answer, seconds
   std::vector<double> learned_;   // the same of Learn
   std::vector<double> left_;      // by cell: people that the last look may have overlooked
-  std::vector<std::uint32_t>
-      planned_;  // by cell: frames since the last look that is not known to have failed
+  std::vector<std::uint64_t> answered_frame_;  // by cell: the frame looked at then, plus 1; 0: none
   double threshold_;
   double calibration_ = 1;
   double missed_average_ = 0;

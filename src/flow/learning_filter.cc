@@ -40,6 +40,9 @@ struct State {
   double missed = 0;
   double expected = 0;
   double squares = 0;
+  PooledRates prior;  // what this camera started from, as the next two
+  double prior_recall = 1;
+  double prior_ratio = 1;
   std::vector<double> births;
   std::vector<double> exposure;
 };
@@ -64,6 +67,10 @@ std::string Write(const State& state) {
   json.Field("expected", state.expected);
   if (!state.pooled) {
     json.Field("squares", state.squares);
+    json.Field("prior_edge", state.prior.edge);
+    json.Field("prior_inside", state.prior.inside);
+    json.Field("prior_recall", state.prior_recall);
+    json.Field("prior_ratio", state.prior_ratio);
     json.Field("births", state.births);
     json.Field("exposure", state.exposure);
   }
@@ -105,16 +112,22 @@ Expected<State> Read(std::string_view text) {
         .Require("tile", state.tile)
         .Require("on", state.on)
         .Require("squares", state.squares)
+        .Require("prior_edge", state.prior.edge)
+        .Require("prior_inside", state.prior.inside)
+        .Require("prior_recall", state.prior_recall)
+        .Require("prior_ratio", state.prior_ratio)
         .Require("births", state.births)
         .Require("exposure", state.exposure);
   }
   if (!fields.ok()) {
     return fail(fields.error());
   }
-  const double numbers[] = {state.edge,   state.inside,   state.threshold, state.people,
-                            state.missed, state.expected, state.squares};
+  const double numbers[] = {state.edge,         state.inside,     state.threshold,
+                            state.people,       state.missed,     state.expected,
+                            state.squares,      state.prior.edge, state.prior.inside,
+                            state.prior_recall, state.prior_ratio};
   if (!Counts(numbers) || !Counts(state.births) || !Counts(state.exposure) ||
-      !(state.threshold > 0) || state.missed > state.people) {
+      !(state.threshold > 0) || state.missed > state.people || state.prior_recall > 1) {
     return fail(" has a number out of range");
   }
   return state;
@@ -276,6 +289,9 @@ std::string LearningFilter::SaveState() const {
                 .missed = missed_,
                 .expected = expected_,
                 .squares = squares_,
+                .prior = index_.rates().pooled(),
+                .prior_recall = prior_recall_,
+                .prior_ratio = prior_ratio_,
                 .births = index_.rates().births(),
                 .exposure = index_.rates().exposure()});
 }
@@ -293,7 +309,7 @@ Expected<void> LearningFilter::LoadState(std::string_view text) {
                     Text(state->tile) + " tiles, but this one is " + Text(grid_.frame) + " in " +
                     Text(grid_.tile) + "; remove it to learn anew");
   }
-  index_.rates().SetPooled({state->edge, state->inside});
+  index_.rates().SetPooled(state->pooled ? PooledRates{state->edge, state->inside} : state->prior);
   index_.SetThreshold(state->threshold);
   pooled_ = true;
   if (state->pooled) {
@@ -302,6 +318,8 @@ Expected<void> LearningFilter::LoadState(std::string_view text) {
     prior_ratio_ =
         (state->missed + options_.prior_misses) / (state->expected + options_.prior_misses);
   } else {
+    prior_recall_ = state->prior_recall;
+    prior_ratio_ = state->prior_ratio;
     index_.rates().SetCounts(std::move(state->births), std::move(state->exposure));
     on_ = state->on;
     people_ = state->people;

@@ -18,6 +18,20 @@ TileGrid GridOfCells(Size frame, int cells) {
   return MakeTileGrid(frame, {side, side});
 }
 
+FlowScene SceneOf(const Tracks& tracks, int cells, float least_score) {
+  FlowScene scene{tracks.name, GridOfCells(tracks.frame, cells), {}};
+  for (const TrackFrame& frame : tracks.frames) {
+    FlowFrame now{TimePoint(FromMilliseconds(1e3 * frame.seconds)), {}};
+    for (const TrackedBox& box : frame.boxes) {
+      if (box.label == 0 && !box.difficult && box.score >= least_score) {
+        now.people.push_back(box.box);
+      }
+    }
+    scene.frames.push_back(std::move(now));
+  }
+  return scene;
+}
+
 Size PaddingOf(const FlowScene& scene) {
   std::vector<int> widths, heights;
   for (const FlowFrame& frame : scene.frames) {

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/geometry.h"
 #include "core/tile_grid.h"
+#include "data/tracks.h"
 #include "flow/flow_filter.h"
 
 namespace nearfar {
@@ -34,6 +35,11 @@ struct FlowScene {
 /// A grid of square cells, `cells` of them on the longer side of the frame.
 /// REQUIRES: frame.area() > 0, cells > 0.
 TileGrid GridOfCells(Size frame, int cells);
+
+/// The people of a track file's frames, those that count (label 0, not difficult, scored at least
+/// `least_score`), before a grid of `cells` on the longer side.
+/// REQUIRES: tracks.frame.area() > 0, cells > 0.
+FlowScene SceneOf(const Tracks& tracks, int cells, float least_score = 0);
 
 struct FlowLoopOptions {
   int lag = 1;  ///< a frame's result has come before the frame so many later is planned; >= 1
