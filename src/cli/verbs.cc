@@ -85,7 +85,7 @@ std::span<const Verb> Verbs() {
            SetUpMosaic},
       Verb{"fit-people",
            "fit how often a model finds people of which height, hidden how far, for simulations",
-           "nearfar scene --out street --split val=20 --format coco\n"
+           "nearfar scene --out street --split val=60 --format coco\n"
            "nearfar record street/images --model models/scene_far -o far.rec\n"
            "nearfar fit-people --truth street --recording far.rec -o far_people.json",
            SetUpFitPeople},

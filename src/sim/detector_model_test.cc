@@ -230,7 +230,7 @@ TEST(FitPersonDetector, CountsCutPeopleAtTheHeightThatTheRegionShows) {
 TEST(SeenScale, IsThatOfOverviewsTilesAndWholePictures) {
   const ModelIdentity model{.input = {640, 640}};
   const auto scale = [&](Rect rect, Size input) {
-    return SeenScale(model, {.rect = rect, .size = {3840, 2160}, .input = input});
+    return SeenScale(model, {.rect = rect, .input = input, .size = {3840, 2160}});
   };
   EXPECT_DOUBLE_EQ(scale({0, 0, 3840, 2160}, {960, 540}), 0.25);
   EXPECT_DOUBLE_EQ(scale({0, 0, 3840, 2160}, {}), 640.0 / 3840);
