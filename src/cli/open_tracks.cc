@@ -29,8 +29,8 @@ Expected<PersonDetector> OpenPersonDetector(const std::string& model) {
   const std::string name = model.substr(kBuiltIn.size());
   const std::string_view text = EmbeddedText("detectors/" + name + ".json");
   if (text.empty()) {
-    return Fail(ErrorCode::kNotFound, "no detector '" + name +
-                                          "' is built in; there are yolov5n, yolov8n and yolov8s");
+    return Fail(ErrorCode::kNotFound,
+                "no detector '" + name + "' is built in; there are yolov5n, yolov8n and yolov8s");
   }
   return ParsePersonDetector(text);
 }
@@ -54,7 +54,8 @@ Expected<std::vector<PersonDetector>> ReadDetectors(const SimulationSetting& set
 /// "synthetic", or "synthetic:people=40,frames=600,seed=1".
 Expected<Tracks> MakeTracks(const SimulationSetting& setting) {
   SyntheticTracksOptions options{.fps = setting.fps, .seed = setting.options.seed};
-  std::istringstream texts(setting.tracks.substr(std::min(setting.tracks.size(), kSynthetic.size() + 1)));
+  std::istringstream texts(
+      setting.tracks.substr(std::min(setting.tracks.size(), kSynthetic.size() + 1)));
   std::vector<std::string> pairs;
   for (std::string text; std::getline(texts, text, ',');) {
     pairs.push_back(text);
@@ -96,9 +97,9 @@ Expected<Tracks> ReadTracksOf(const SimulationSetting& setting) {
   if (!form) {
     return tl::unexpected(form.error());
   }
-  return ReadTracks(setting.tracks, {.form = *form,
-                                     .target_fps = setting.fps,
-                                     .riders_are_people = setting.riders});
+  return ReadTracks(
+      setting.tracks,
+      {.form = *form, .target_fps = setting.fps, .riders_are_people = setting.riders});
 }
 
 Expected<std::unique_ptr<BoxSource>> OpenTracks(const SimulationSetting& setting,
