@@ -136,13 +136,17 @@ std::string FiguresJson(std::span<const PaperFigure> figures, std::span<const st
   return text + "\n";
 }
 
-Expected<void> WriteFigures(const std::string& folder, std::span<const PaperFigure> figures,
-                            std::span<const std::string> about) {
+Expected<void> MakeFolder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) {
     return Fail(ErrorCode::kIo, "cannot make the folder " + folder + ": " + error.message());
   }
+  return {};
+}
+
+Expected<void> WriteFigures(const std::string& folder, std::span<const PaperFigure> figures,
+                            std::span<const std::string> about) {
   for (const PaperFigure& figure : figures) {
     std::string text = CsvLine(figure.header);
     for (const auto& row : figure.rows) {

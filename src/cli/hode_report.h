@@ -37,7 +37,10 @@ std::string FiguresMarkdown(std::span<const PaperFigure> figures,
                             std::span<const std::string> about);
 std::string FiguresJson(std::span<const PaperFigure> figures, std::span<const std::string> about);
 
-/// Writes FOLDER/NAME.csv and each chart as SVG and PNG; makes the folder. Errors: kIo.
+/// Makes a folder to write into, where it is not there. Errors: kIo.
+Expected<void> MakeFolder(const std::string& folder);
+
+/// Writes FOLDER/NAME.csv and each chart as SVG and PNG. Errors: kIo.
 Expected<void> WriteFigures(const std::string& folder, std::span<const PaperFigure> figures,
                             std::span<const std::string> about);
 

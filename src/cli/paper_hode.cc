@@ -48,6 +48,18 @@ constexpr double kPaperAccuracy = 98.96;
 constexpr double kPaperFilterMs = 2.7;
 constexpr double kPaperSchedulerMs = 1;
 
+/// "1=img1/000001.jpg": the number of a frame and its picture.
+Expected<std::pair<long, std::string>> ParsePicture(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const auto number =
+      equals == std::string::npos ? std::nullopt : ParseNumber(text.substr(0, equals));
+  if (!number || equals + 1 == text.size() || std::abs(*number) > 1e9) {
+    return Fail(ErrorCode::kInvalidInput,
+                "--picture: '" + text + "' is not FRAME=FILE, as 1=img1/000001.jpg");
+  }
+  return std::pair(static_cast<long>(*number), text.substr(equals + 1));
+}
+
 struct HodeFlags {
   std::string setting;
   std::vector<std::string> tracks;
@@ -978,14 +990,11 @@ Expected<Tracks> TracksUpTo(const Tracks& tracks, long number, bool& backwards) 
 }
 
 Expected<ExamplePicture> DrawPicture(Study& study, const Scene& scene, const std::string& text) {
-  const std::size_t equals = text.find('=');
-  const auto number =
-      equals == std::string::npos ? std::nullopt : ParseNumber(text.substr(0, equals));
-  if (!number) {
-    return Fail(ErrorCode::kInvalidInput,
-                "--picture: '" + text + "' is not FRAME=FILE, as 1=img1/000001.jpg");
+  const auto named = ParsePicture(text);
+  if (!named) {
+    return tl::unexpected(named.error());
   }
-  const std::string path = text.substr(equals + 1);
+  const auto& [number, path] = *named;
   const auto bytes = ReadFileBytes(path, ImageLimits{}.max_bytes);
   if (!bytes) {
     return tl::unexpected(bytes.error());
@@ -995,7 +1004,7 @@ Expected<ExamplePicture> DrawPicture(Study& study, const Scene& scene, const std
     return Fail(picture.error().code, path + ": " + picture.error().message);
   }
   bool backwards = false;
-  const auto tracks = TracksUpTo(scene.tracks, static_cast<long>(*number), backwards);
+  const auto tracks = TracksUpTo(scene.tracks, number, backwards);
   if (!tracks) {
     return tl::unexpected(tracks.error());
   }
@@ -1012,7 +1021,7 @@ Expected<ExamplePicture> DrawPicture(Study& study, const Scene& scene, const std
     return tl::unexpected(run.error());
   }
   const TilesRecord& tiles = run->last.tiles.value();
-  const std::string frame = std::to_string(static_cast<long>(*number));
+  const std::string frame = std::to_string(number);
   const std::string what = scene.name + " frame " + frame + ": " + CountsOf(tiles) +
                            "; the filter saw " + std::to_string(tracks->frames.size() - 1) +
                            " frames " + (backwards ? "after it, played backwards" : "before it") +
@@ -1067,8 +1076,6 @@ Expected<PaperFigure> FigureTen(Study& study) {
     if (!jpeg) {
       return tl::unexpected(jpeg.error());
     }
-    std::error_code error;
-    std::filesystem::create_directories(study.flags.folder, error);
     const std::string path = study.flags.folder + "/" + picture.name + ".jpg";
     std::ofstream file(path, std::ios::binary);
     file.write(reinterpret_cast<const char*>(jpeg->data()),
@@ -1199,7 +1206,7 @@ std::vector<std::string> AboutOf(const Study& study) {
           "NX with YOLOv5s, a Jetson NX and a Jetson TX2 with YOLOv5n, on PANDA's videos at 4K."};
 }
 
-std::string Misuse(HodeFlags& flags) {
+std::string Misuse(const HodeFlags& flags) {
   for (const std::string& figure : flags.figures) {
     if (std::find(kFigures.begin(), kFigures.end(), figure) == kFigures.end()) {
       return "there is no figure '" + figure +
@@ -1210,6 +1217,11 @@ std::string Misuse(HodeFlags& flags) {
     const std::size_t equals = recording.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == recording.size()) {
       return "--recording: '" + recording + "' is not LABEL=FILE, as 1K=whole.rec";
+    }
+  }
+  for (const std::string& picture : flags.pictures) {
+    if (const auto parsed = ParsePicture(picture); !parsed) {
+      return parsed.error().message;
     }
   }
   return "";
@@ -1255,6 +1267,12 @@ int RunHode(HodeFlags& flags) {
   if (const auto valid = Validate(flags.study); !valid) {
     Say(valid.error().message);
     return kUsage;
+  }
+  // What would fail after minutes of work fails first.
+  if (!flags.folder.empty()) {
+    if (const auto made = MakeFolder(flags.folder); !made) {
+      return Stop(made.error());
+    }
   }
   Study study(flags, setting);
   if (const auto opened = OpenScenes(study); !opened) {
