@@ -63,6 +63,7 @@ Expected<std::pair<long, std::string>> ParsePicture(const std::string& text) {
 struct HodeFlags {
   std::string setting;
   std::vector<std::string> tracks;
+  std::vector<std::string> others;
   std::vector<std::string> figures;
   std::vector<std::string> recordings;
   std::string truth;
@@ -90,9 +91,11 @@ struct Study {
   SimulationSetting& setting;
   std::vector<Scene> scenes;
   std::vector<FlowScene> flow_scenes;
+  std::vector<FlowScene> others;  // that our filter learns from and nothing is judged on
   std::optional<TrainedFlowNetwork> printed_network;   // from counts alone
   std::optional<TrainedFlowNetwork> forecast_network;  // which "flow-net" runs
   std::vector<TrainedScheduler> schedulers;
+  std::map<std::string, LearnedPolicies> learned;  // before a scene, by its name
   std::vector<PlannerRun> runs;  // of Figure 11: scene by scene, planner by planner
   Progress progress;
 
@@ -176,6 +179,23 @@ Expected<void> OpenScenes(Study& study) {
     study.flow_scenes.push_back(scene->flow);
     study.scenes.push_back(std::move(*scene));
     study.progress.Advance();
+  }
+  std::vector<std::string> others = study.flags.others;
+  if (others.empty() && paths.size() == 1 && paths.front().starts_with("synthetic")) {
+    const char* const separator = paths.front() == "synthetic" ? ":" : ",";
+    for (int i = 1; i <= 2; ++i) {  // cameras of the same kind
+      others.push_back(
+          paths.front() + separator +
+          "seed=" + std::to_string(study.flags.study.seed + 100 + static_cast<std::uint64_t>(i)));
+    }
+  }
+  for (const std::string& path : others) {
+    auto scene = OpenScene(study.setting, path, study.flags.frames);
+    if (!scene) {
+      return tl::unexpected(scene.error());
+    }
+    study.others.push_back(
+        FlowSceneOf(scene->name, *scene->boxes, spec->options.tile, study.flags.study.fps));
   }
   return {};
 }
@@ -419,7 +439,7 @@ PaperFigure FigureEight(const Study& study) {
            " %";
   };
   figure.notes = {
-      "measured: trained here on the scenes, each split 3:1:1 in order of time; the "
+      "Measured: trained here on the scenes, each split 3:1:1 in order of time; the "
       "paper shows its curve without numbers",
       "as printed: from counts alone: " + told(*study.printed_network),
       "with forecast: also where the people followed are expected: " +
@@ -482,7 +502,7 @@ PaperFigure FigureNine(const Study& study, const std::vector<std::string>& left_
     over.series.push_back(std::move(overs));
   }
   figure.notes = {
-      "measured: trained here in a modelled world: the setting's nodes with their "
+      "Measured: trained here in a modelled world: the setting's nodes with their "
       "changing power, as many regions a frame as cells in which people stand, two "
       "frames in flight",
       "bound: of the frame alone on idle nodes; with two in flight 1 is out of reach",
@@ -500,8 +520,33 @@ PaperFigure FigureNine(const Study& study, const std::vector<std::string>& left_
 // ---- Figures 11 and 13: planners
 // -----------------------------------------------------------------
 
-LearnedPolicies LearnedFor(const Study& study, const TileGrid& grid) {
+/// What policies know before that scene: our filter from the other scenes, the paper's from the
+/// scene's own first part.
+Expected<LearnedPolicies> LearnedFor(const Study& study, const Scene& scene) {
   LearnedPolicies learned;
+  std::vector<const FlowScene*> others;
+  for (const FlowScene& other : study.others) {
+    others.push_back(&other);
+  }
+  for (std::size_t i = 0; i < study.scenes.size() && study.others.empty(); ++i) {
+    if (study.scenes[i].name != scene.name) {
+      others.push_back(&study.flow_scenes[i]);
+    }
+  }
+  if (!others.empty()) {
+    const auto spec = study.setting.Planner("hode");
+    if (!spec) {
+      return tl::unexpected(spec.error());
+    }
+    if (spec->filter.name == "flow") {
+      auto pooled = PooledFlowState(others, spec->filter, study.flags.study);
+      if (!pooled) {
+        return tl::unexpected(pooled.error());
+      }
+      learned.filters["flow"] = std::move(*pooled);
+    }
+  }
+  const TileGrid& grid = scene.flow.grid;
   if (study.forecast_network) {
     learned.filters["flow-net"] = FlowStateOf(*study.forecast_network, grid);
   }
@@ -516,7 +561,15 @@ Expected<PlannerRun> Run(Study& study, const Scene& scene, const PlannerSpec& sp
   if (Interrupted()) {
     return tl::unexpected(Cancelled());
   }
-  auto run = RunPlanner(spec, LearnedFor(study, scene.flow.grid), scene.name, *scene.boxes, nodes,
+  auto learned = study.learned.find(scene.name);
+  if (learned == study.learned.end()) {
+    auto policies = LearnedFor(study, scene);
+    if (!policies) {
+      return tl::unexpected(policies.error());
+    }
+    learned = study.learned.emplace(scene.name, std::move(*policies)).first;
+  }
+  auto run = RunPlanner(spec, learned->second, scene.name, *scene.boxes, nodes,
                         study.setting.options, study.flags.study, SystemClock());
   if (!run) {
     return Fail(run.error().code, "planner " + spec.name + ": " + run.error().message);
@@ -571,8 +624,8 @@ PaperFigure FigureEleven(const Study& study) {
       .name = "fig11",
       .title = "Figure 11. Speed and AP of whole frames, Elf, the paper's way and ours",
       .header = {"scene", "planner", "fps", "x infer-4k", "AP50 %", "AP lost, points", "recall %",
-                 "skipped %", "p50 ms", "p95 ms", "fps from the first frame",
-                 "AP50 % from the first frame"}};
+                 "skipped %", "filter on from frame", "p50 ms", "p95 ms",
+                 "fps from the first frame", "AP50 % from the first frame"}};
   std::map<std::string, PlannerMeans> means;
   for (const Scene& scene : study.scenes) {
     const PlannerRun* const base = Find(study.runs, scene.name, "infer-4k");
@@ -594,13 +647,14 @@ PaperFigure FigureEleven(const Study& study) {
       if (run.judged.ap) {
         mean.ap.push_back(100 * *run.judged.ap);
       }
-      figure.rows.push_back({scene.name, planner, FigureCell(run.judged.fps, 2),
-                             FigureCell(times, 2), FigureCell(Times100(run.judged.ap), 1),
-                             FigureCell(lost, 1), FigureCell(Times100(run.judged.recall), 1),
-                             FigureCell(100 * run.judged.skipped, 1),
-                             FigureCell(ToMilliseconds(run.judged.times.p50), 1),
-                             FigureCell(ToMilliseconds(run.judged.times.p95), 1),
-                             FigureCell(run.whole.fps, 2), FigureCell(Times100(run.whole.ap), 1)});
+      figure.rows.push_back(
+          {scene.name, planner, FigureCell(run.judged.fps, 2), FigureCell(times, 2),
+           FigureCell(Times100(run.judged.ap), 1), FigureCell(lost, 1),
+           FigureCell(Times100(run.judged.recall), 1), FigureCell(100 * run.judged.skipped, 1),
+           run.on_since ? FigureCell(static_cast<double>(*run.on_since), 0) : FigureCell("never"),
+           FigureCell(ToMilliseconds(run.judged.times.p50), 1),
+           FigureCell(ToMilliseconds(run.judged.times.p95), 1), FigureCell(run.whole.fps, 2),
+           FigureCell(Times100(run.whole.ap), 1)});
     }
   }
   const auto rest = [&](std::vector<FigureCell> row) {
@@ -619,11 +673,18 @@ PaperFigure FigureEleven(const Study& study) {
   rest({"paper: PANDA", "hode-printed", FigureCell(kPaperHode, 2), FigureCell(kPaperSpeedUp, 2),
         "-", "less than 1 %"});
   figure.notes = {
-      "modelled: service times, links, and what the detectors find (fitted to recall and score by "
+      "Modelled: service times, links, and what the detectors find (fitted to recall and score by "
       "height and crowding); the planners' decisions are the product's own",
-      "judged on the last " + Percent(1 - study.flags.study.judged_from, 0) +
+      "Judged on the last " + Percent(1 - study.flags.study.judged_from, 0) +
           " % of each scene's frames, on which no network was trained; the last two columns from "
           "the first frame on, learning included",
+      "hode's filter begins with what it learned on other scenes" +
+          std::string(study.others.empty() && study.scenes.size() == 1
+                          ? ", of which there are none here: with nothing"
+                      : study.others.empty() ? ": all but the one it is run on"
+                                             : ": " + std::to_string(study.others.size()) +
+                                                   " that nothing is judged on") +
+          "; hode-printed with Figure 8's network and Figure 9's DQN",
       "steady nodes: what changes their power holds in Figures 9 and 13 alone",
       "AP: persons, IoU 0.5, area under the curve, in %; skipped: 1 - pixels sent / pixels of all "
       "padded tiles",
@@ -733,6 +794,8 @@ Expected<std::vector<PlannerSpec>> ScheduledPlanners(const Study& study) {
   return specs;
 }
 
+constexpr double kSpan = 5;  // s
+
 /// Frames per second in spans of so many seconds.
 std::vector<ChartPoint> FpsOverTime(const std::vector<double>& emitted_s, double span) {
   std::vector<ChartPoint> points;
@@ -805,22 +868,22 @@ Expected<PaperFigure> FigureThirteen(Study& study) {
       if (&scene == &study.scenes.front()) {
         over_time.series.push_back({.label = spec.name,
                                     .style = static_cast<int>(s),
-                                    .points = FpsOverTime(run->emitted_s, 2)});
+                                    .points = FpsOverTime(run->emitted_s, kSpan)});
       }
     }
     totals.series.push_back(std::move(fps));
     aps.series.push_back(std::move(ap));
   }
   figure.notes = {
-      "modelled; the nodes' power changes as `power`, `slow-*` and `outages` of the setting say, "
+      "Modelled; the nodes' power changes as `power`, `slow-*` and `outages` of the setting say, "
       "the "
       "same for all",
-      "fps over all frames, AP over those on which no network was trained",
-      "dqn: the paper's, learned beforehand in Figure 9's world, learning on; SALBS: shares by "
+      "Fps over all frames, AP over those on which no network was trained",
+      "Dqn: the paper's, learned beforehand in Figure 9's world, learning on; SALBS: shares by "
       "measured speed; earliest: ours; factored-dqn: ours that learns, guarded by earliest",
       "the paper's text gives no number for this figure: it calls its DQN more suitable"};
-  over_time.caption =
-      "Scene " + study.scenes.front().name + ", in spans of 2 s. " + figure.notes[2] + ".";
+  over_time.caption = "Scene " + study.scenes.front().name + ", in spans of " + ShortNumber(kSpan) +
+                      " s. " + figure.notes[2] + ".";
   totals.caption = aps.caption = figure.notes[0] + ". " + figure.notes[1] + ".";
   figure.charts = {{"fig13_time", std::move(over_time)},
                    {"fig13_fps", std::move(totals)},
@@ -874,7 +937,7 @@ PaperFigure FigureTwelve(Study& study) {
     }
   }
   figure.notes = {
-      "measured on the scenes' true people, open loop: the filter sees every cell of "
+      "Measured on the scenes' true people, open loop: the filter sees every cell of "
       "every earlier frame; the last fifth of each scene, on which nothing was trained "
       "or chosen",
       "index keeps what is needed for a recall and probes empty cells, each of which "
@@ -1028,7 +1091,7 @@ Expected<ExamplePicture> DrawPicture(Study& study, const Scene& scene, const std
                            "; boxes modelled, score >= 0.3";
   return ExamplePicture{"fig10_" + frame, what,
                         DrawTiles(picture->view(), scene.flow.grid, tiles.cells,
-                                  Surer(run->last.detections, 0.3F), what)};
+                                  Surer(run->last.detections, 0.3F), counts)};
 }
 
 Expected<PaperFigure> FigureTen(Study& study) {
@@ -1061,10 +1124,10 @@ Expected<PaperFigure> FigureTen(Study& study) {
             return std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_';
           },
           '_');
-      pictures.push_back(
-          {name, what,
-           DrawTiles(BlankFor(scene->flow.grid.frame).view(), scene->flow.grid,
-                     run.last.tiles->cells, Surer(run.last.detections, 0.3F), what)});
+      pictures.push_back({name, what,
+                          DrawTiles(BlankFor(scene->flow.grid.frame).view(), scene->flow.grid,
+                                    run.last.tiles->cells, Surer(run.last.detections, 0.3F),
+                                    CountsOf(*run.last.tiles))});
     }
   }
   for (const ExamplePicture& picture : pictures) {
@@ -1158,8 +1221,8 @@ std::string CommandOf(const HodeFlags& flags) {
     add(flags.setting);
   }
   for (const auto& [flag, values] :
-       {std::pair("--tracks ", &flags.tracks), std::pair("--recording ", &flags.recordings),
-        std::pair("--picture ", &flags.pictures)}) {
+       {std::pair("--tracks ", &flags.tracks), std::pair("--others ", &flags.others),
+        std::pair("--recording ", &flags.recordings), std::pair("--picture ", &flags.pictures)}) {
     for (const std::string& value : *values) {
       add(flag + value);
     }
@@ -1305,6 +1368,10 @@ std::function<int()> SetUpPaperHode(CLI::App& app) {
   app.add_option("--tracks", flags->tracks,
                  "scenes instead of the setting's tracks: MOTChallenge, Stanford Drone, PANDA, or "
                  "synthetic:...")
+      ->type_name("FILE");
+  app.add_option("--others", flags->others,
+                 "scenes that our filter learns from beforehand and nothing is judged on (default: "
+                 "the other --tracks; for one made-up scene, two of other seeds)")
       ->type_name("FILE");
   app.add_option("--figure", flags->figures, "only these: 2, 3, 8, 9, 10, 11, 12, 13, overhead")
       ->delimiter(',');

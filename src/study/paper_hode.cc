@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "flow/factory.h"
+#include "flow/learning_filter.h"
 #include "flow/network_filter.h"
 #include "pipeline/parallel_planner.h"
 #include "schedule/dqn.h"
@@ -183,6 +184,21 @@ Expected<TrainedScheduler> TrainSchedulerIn(const ScheduleWorld& world, const st
   return TrainedScheduler{name, scheduler->SaveState(), std::move(*curve)};
 }
 
+Expected<std::string> PooledFlowState(std::span<const FlowScene* const> scenes,
+                                      const FlowFilterSpec& filter,
+                                      const HodeStudyOptions& options) {
+  std::vector<std::string> states;
+  for (const FlowScene* const scene : scenes) {
+    auto made = MakeFlowFilter(filter);
+    if (!made) {
+      return tl::unexpected(made.error());
+    }
+    RunFlowLoop(*scene, **made, {.lag = options.lag, .seed = options.seed});
+    states.push_back((*made)->SaveState());
+  }
+  return PoolFlowStates(states);
+}
+
 Expected<PlannerRun> RunPlanner(const PlannerSpec& spec, const LearnedPolicies& learned,
                                 const std::string& scene, const BoxSource& boxes,
                                 std::span<const SimulatedNode> nodes,
@@ -234,6 +250,12 @@ Expected<PlannerRun> RunPlanner(const PlannerSpec& spec, const LearnedPolicies& 
                     .scheduler_times = judged(scheduler_times),
                     .training = run.training_time,
                     .last = run.trace.frames.back()};
+  for (std::size_t i = 0; i < run.frames.size() && !result.on_since; ++i) {
+    const auto& tiles = run.trace.frames[i].tiles;
+    if (tiles && tiles->cells.find('.') != std::string::npos) {
+      result.on_since = i;
+    }
+  }
   for (const SimulatedFrame& frame : run.frames) {
     result.emitted_s.push_back(ToMilliseconds(frame.emitted - run.frames.front().arrived) / 1e3);
   }

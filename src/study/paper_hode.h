@@ -107,14 +107,21 @@ struct LearnedPolicies {
 struct PlannerRun {
   std::string planner;
   std::string scene;
-  RunScore whole;                 ///< from the first frame: learning included
-  RunScore judged;                ///< the frames that nothing was trained on
-  TimesByFrame filter_times;      ///< real, of the judged frames
-  TimesByFrame scheduler_times;   ///< real, of the judged frames
-  Duration training{};            ///< real, aside
-  std::vector<double> emitted_s;  ///< by frame: when, since the first came
-  FrameRecord last;               ///< the last frame, for pictures of it
+  RunScore whole;                       ///< from the first frame: learning included
+  RunScore judged;                      ///< the frames that nothing was trained on
+  TimesByFrame filter_times;            ///< real, of the judged frames
+  TimesByFrame scheduler_times;         ///< real, of the judged frames
+  Duration training{};                  ///< real, aside
+  std::optional<std::size_t> on_since;  ///< the first frame of which a tile was skipped
+  std::vector<double> emitted_s;        ///< by frame: when, since the first came
+  FrameRecord last;                     ///< the last frame, for pictures of it
 };
+
+/// What our flow filter has learned on other scenes, which it sees whole: the state that a camera
+/// of any grid may begin with. Errors: kInvalidInput for no scene.
+Expected<std::string> PooledFlowState(std::span<const FlowScene* const> scenes,
+                                      const FlowFilterSpec& filter,
+                                      const HodeStudyOptions& options);
 
 /// Runs a planner over a scene in the simulator; its policies begin with what they have learned.
 /// Errors: those of the policies' parts.
