@@ -10,6 +10,7 @@
 #include <fstream>
 #include <numeric>
 #include <optional>
+#include <sstream>
 #include <type_traits>
 
 namespace nearfar::cli {
@@ -167,6 +168,17 @@ Expected<void> SettingTable::Apply(const std::string& file) {
       return read;
     }
   }
+  return TakeFlags();
+}
+
+Expected<void> SettingTable::ApplyText(const std::string& name, const std::string& text) {
+  if (auto read = ReadText(name, text); !read) {
+    return read;
+  }
+  return TakeFlags();
+}
+
+Expected<void> SettingTable::TakeFlags() {
   for (const auto& [key, values] : flags_) {
     if (!values.empty()) {
       given_[key] = {"--" + key, values};
@@ -191,14 +203,20 @@ Expected<void> SettingTable::ReadFile(const std::string& file) {
   if (!stream || std::filesystem::is_directory(file)) {
     return Fail(ErrorCode::kNotFound, "cannot open the configuration " + file);
   }
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return ReadText(file, text.str());
+}
+
+Expected<void> SettingTable::ReadText(const std::string& name, const std::string& text) {
   try {
-    const YAML::Node root = YAML::Load(stream);
+    const YAML::Node root = YAML::Load(text);
     if (root.IsNull()) {
       return {};
     }
-    return ReadMap(file, root);
+    return ReadMap(name, root);
   } catch (const YAML::Exception& error) {
-    return Wrong(file + ":" + std::to_string(error.mark.line + 1), "no valid YAML: " + error.msg);
+    return Wrong(name + ":" + std::to_string(error.mark.line + 1), "no valid YAML: " + error.msg);
   }
 }
 

@@ -58,6 +58,8 @@ class SettingTable {
   /// Errors: kNotFound for the file; kInvalidInput with file, line and key, or the flag, of the first
   /// mistake: syntax, an unknown key, a key given twice, a value that does not fit.
   Expected<void> Apply(const std::string& file);
+  /// The same with the text of a file; messages call it `name`.
+  Expected<void> ApplyText(const std::string& name, const std::string& text);
 
   /// Takes a YAML file that is a list of maps, or a map whose one key `name` is such a list: calls
   /// `table_of` for each and takes the map into the table that it returns; the line given to it is
@@ -78,6 +80,8 @@ class SettingTable {
   };
 
   Expected<void> ReadFile(const std::string& file);
+  Expected<void> ReadText(const std::string& name, const std::string& text);
+  Expected<void> TakeFlags();
   Expected<void> ReadMap(const std::string& file, const YAML::Node& root);
   static Expected<void> ReadList(const std::string& file, const YAML::Node& list,
                                  const TableOf& table_of);

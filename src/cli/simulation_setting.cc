@@ -183,6 +183,17 @@ Expected<void> SimulationSetting::Apply(const std::string& file) {
   if (auto applied = table_.Apply(file); !applied) {
     return applied;
   }
+  return Take(file);
+}
+
+Expected<void> SimulationSetting::ApplyText(const std::string& name, const std::string& text) {
+  if (auto applied = table_.ApplyText(name, text); !applied) {
+    return applied;
+  }
+  return Take(name);
+}
+
+Expected<void> SimulationSetting::Take(const std::string& file) {
   options.frames = static_cast<std::size_t>(frames_);
   options.seed = static_cast<std::uint64_t>(seed_);
   options.config = table_.GivenAsYaml();

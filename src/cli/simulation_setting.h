@@ -36,6 +36,8 @@ class SimulationSetting {
   /// fits the nodes to `nodes-from` where that is given.
   /// Errors: kInvalidInput with file, line and key; those of ReadTrace.
   Expected<void> Apply(const std::string& file);
+  /// The same with the text of a file; messages call it `name`.
+  Expected<void> ApplyText(const std::string& name, const std::string& text);
 
   /// The planner of that name with what was set over its own options.
   Expected<PlannerSpec> Planner(const std::string& name) const;
@@ -64,6 +66,7 @@ class SimulationSetting {
   struct HostSetting;
 
   SettingTable NodeTable(NodeSetting& node);
+  Expected<void> Take(const std::string& file);
   Expected<void> TakeNodes(const std::string& file);
   Expected<void> TakeFitted();
 

@@ -13,6 +13,7 @@
 
 #include "cli/flag_values.h"
 #include "cli/open_recording.h"
+#include "cli/paper_hode.h"
 #include "cli/paper_report.h"
 #include "cli/record_pictures.h"
 #include "cli/report.h"
@@ -504,12 +505,14 @@ std::function<int()> SetUpPaper(CLI::App& app) {
   CLI::App* const small_big = app.add_subcommand(
       "small-big",
       "Tables I and III to XVII of the small-big paper beside what pairs of yours give");
+  CLI::App* const hode = app.add_subcommand(
+      "hode", "Figures 2, 3 and 8 to 13 of the HODE paper beside what a simulated run gives");
   CLI::App* const datasets = app.add_subcommand(
       "datasets",
       "the paper's data sets by name, as voc07++12:test: what they hold, and lists of them");
-  return [small_big, of_small_big = SetUpSmallBig(*small_big),
+  return [small_big, hode, of_small_big = SetUpSmallBig(*small_big), of_hode = SetUpPaperHode(*hode),
           of_datasets = SetUpDatasets(*datasets)] {
-    return small_big->parsed() ? of_small_big() : of_datasets();
+    return small_big->parsed() ? of_small_big() : hode->parsed() ? of_hode() : of_datasets();
   };
 }
 

@@ -12,20 +12,16 @@
 
 #include "cli/flag_values.h"
 #include "cli/open_recording.h"
+#include "cli/open_tracks.h"
 #include "cli/report.h"
 #include "cli/simulation_setting.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
 #include "data/read_truth.h"
-#include "data/synthetic_tracks.h"
-#include "data/tracks.h"
 #include "discriminate/budget.h"
-#include "eval/average_precision.h"
-#include "eval/matching.h"
-#include "sim/detector_model.h"
 #include "sim/recorded_boxes.h"
 #include "sim/simulate.h"
-#include "sim/track_boxes.h"
+#include "study/run_score.h"
 #include "trace/json_lines.h"
 
 namespace nearfar::cli {
@@ -33,107 +29,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSynthetic = "synthetic";
-
 /// One planner's line of the table.
 struct Outcome {
   std::string planner;
-  std::size_t frames = 0;
-  double fps = 0;
-  LatencyPercentiles times;     ///< capture to emission
-  std::optional<double> ap;     ///< of persons at IoU .5
-  std::optional<double> recall; ///< of persons, boxes above person-score
-  double skipped = 0;           ///< 1 - pixels sent / pixels of all padded tiles
-  std::map<std::string, int> decided_by;
-  std::map<FrameStatus, int> statuses;
-  LatencyPercentiles real;      ///< of the planner, per frame
-  Duration training{};          ///< real
+  RunScore score;
+  Duration training{};  ///< real
 };
-
-Expected<std::vector<PersonDetector>> ReadDetectors(const SimulationSetting& setting) {
-  std::vector<PersonDetector> detectors;
-  for (const DetectorSetting& detector : setting.detectors) {
-    if (detector.model.empty()) {
-      detectors.push_back(PerfectDetector());
-      continue;
-    }
-    auto read = ReadPersonDetector(detector.model);
-    if (!read) {
-      return tl::unexpected(read.error());
-    }
-    detectors.push_back(std::move(*read));
-  }
-  return detectors;
-}
-
-/// "synthetic", or "synthetic:people=40,frames=600,seed=1".
-Expected<Tracks> MakeTracks(const SimulationSetting& setting) {
-  SyntheticTracksOptions options{.fps = setting.fps, .seed = setting.options.seed};
-  std::istringstream texts(setting.tracks.substr(std::min(setting.tracks.size(), kSynthetic.size() + 1)));
-  std::vector<std::string> pairs;
-  for (std::string text; std::getline(texts, text, ',');) {
-    pairs.push_back(text);
-  }
-  const auto values = ParseParameters(pairs);
-  if (!values) {
-    return tl::unexpected(values.error());
-  }
-  for (const auto& [name, value] : *values) {
-    if (name == "people") {
-      options.people = value;
-    } else if (name == "frames") {
-      options.frames = static_cast<int>(value);
-    } else if (name == "seed") {
-      options.seed = static_cast<std::uint64_t>(value);
-    } else if (name == "far-height") {
-      options.far_height = value;
-    } else if (name == "near-height") {
-      options.near_height = value;
-    } else {
-      return Fail(ErrorCode::kInvalidInput, "synthetic tracks have no '" + name +
-                                                "'; they have people, frames, seed, far-height and "
-                                                "near-height");
-    }
-  }
-  if (const auto valid = Validate(options); !valid) {
-    return tl::unexpected(valid.error());
-  }
-  return MakeSyntheticTracks(options);
-}
-
-Expected<Tracks> ReadTracksOf(const SimulationSetting& setting) {
-  if (setting.tracks.starts_with(kSynthetic)) {
-    return MakeTracks(setting);
-  }
-  const auto form = ParseTrackForm(setting.form);
-  if (!form) {
-    return tl::unexpected(form.error());
-  }
-  return ReadTracks(setting.tracks, {.form = *form,
-                                     .target_fps = setting.fps,
-                                     .riders_are_people = setting.riders});
-}
-
-Expected<std::unique_ptr<BoxSource>> OpenTracks(const SimulationSetting& setting) {
-  const auto tracks = ReadTracksOf(setting);
-  if (!tracks) {
-    return tl::unexpected(tracks.error());
-  }
-  SayAll(setting.tracks, tracks->remarks);
-  auto detectors = ReadDetectors(setting);
-  if (!detectors) {
-    return tl::unexpected(detectors.error());
-  }
-  TrackBoxesOptions options{.frame = tracks->frame, .seed = setting.options.seed};
-  if (!setting.frame.empty()) {
-    const auto size = ParseSize(setting.frame);
-    if (!size) {
-      return Fail(size.error().code, "--frame: " + size.error().message);
-    }
-    options.frame = *size;
-  }
-  return MakeTrackBoxes(*tracks, std::move(*detectors), options);
-}
 
 /// Boxes of real models in real pixels. What a planner may ask, tile by tile, must be recorded.
 Expected<std::unique_ptr<BoxSource>> OpenRecorded(const SimulationSetting& setting) {
@@ -242,56 +143,6 @@ Expected<void> WriteTrace(const std::string& path, const Trace& trace) {
   return {};
 }
 
-/// What really was in the frames of a run; empty where nobody knows.
-std::vector<TruthImage> TruthOf(const BoxSource& boxes, const Simulated& run) {
-  std::vector<TruthImage> images;
-  for (std::size_t i = 0; i < run.frames.size(); ++i) {
-    const std::vector<TruthObject>* objects = boxes.TruthOf(run.frames[i].source_frame);
-    if (objects == nullptr) {
-      return {};
-    }
-    const FrameRecord& frame = run.trace.frames[i];
-    images.push_back({.name = frame.name, .size = frame.size, .objects = *objects});
-  }
-  return images;
-}
-
-Outcome Measure(const std::string& planner, const PlannerSpec& spec, const BoxSource& boxes,
-                const Simulated& run) {
-  Outcome outcome{.planner = planner, .frames = run.frames.size(), .training = run.training_time};
-  std::vector<Duration> times;
-  std::vector<Detections> found;
-  double sent = 0;
-  double all = 0;
-  TimePoint end{};
-  for (std::size_t i = 0; i < run.frames.size(); ++i) {
-    const FrameRecord& frame = run.trace.frames[i];
-    times.push_back(frame.total);
-    found.push_back(frame.detections);
-    end = std::max(end, run.frames[i].emitted);
-    ++outcome.statuses[frame.status];
-    if (frame.tiles) {
-      sent += static_cast<double>(frame.tiles->sent_px);
-      all += static_cast<double>(frame.tiles->all_px);
-      ++outcome.decided_by[frame.tiles->decided_by];
-    }
-  }
-  outcome.fps = static_cast<double>(run.frames.size()) /
-                (ToMilliseconds(end - run.frames.front().arrived) / 1e3);
-  outcome.times = PercentilesOf(times);
-  outcome.real = PercentilesOf(run.step_times);
-  outcome.skipped = all > 0 ? 1 - sent / all : 0;
-  if (const auto truth = TruthOf(boxes, run); !truth.empty()) {
-    const MatchTable table = MatchVoc(truth, found, 1);
-    outcome.ap = AveragePrecision(table.classes[0], 0, Interpolation::kArea);
-    const ObjectCounts counts = CountObjects(table, spec.options.person_score);
-    if (counts.wanted > 0) {
-      outcome.recall = static_cast<double>(counts.found) / static_cast<double>(counts.wanted);
-    }
-  }
-  return outcome;
-}
-
 std::string Fixed(double value, int digits) {
   char text[32];
   std::snprintf(text, sizeof text, "%.*f", digits, value);
@@ -304,9 +155,9 @@ std::string Millis(Duration duration, int digits = 1) {
 
 std::string DecidedBy(const Outcome& outcome) {
   std::string text;
-  for (const auto& [who, frames] : outcome.decided_by) {
+  for (const auto& [who, frames] : outcome.score.decided_by) {
     text += (text.empty() ? "" : ", ") + (who.empty() ? std::string("-") : who) + " " +
-            Percent(static_cast<double>(frames) / static_cast<double>(outcome.frames), 0) + " %";
+            Percent(static_cast<double>(frames) / static_cast<double>(outcome.score.frames), 0) + " %";
   }
   return text;
 }
@@ -317,20 +168,20 @@ const std::vector<std::string> kHeader = {"planner", "frames", "fps",      "p50 
 
 std::vector<std::string> Row(const Outcome& outcome) {
   std::size_t not_ok = 0;
-  for (const auto& [status, count] : outcome.statuses) {
+  for (const auto& [status, count] : outcome.score.statuses) {
     not_ok += status == FrameStatus::kOk ? 0 : static_cast<std::size_t>(count);
   }
   return {outcome.planner,
-          std::to_string(outcome.frames),
-          Fixed(outcome.fps, 2),
-          Millis(outcome.times.p50),
-          Millis(outcome.times.p95),
-          OrDash(outcome.ap),
-          OrDash(outcome.recall),
-          Percent(outcome.skipped),
+          std::to_string(outcome.score.frames),
+          Fixed(outcome.score.fps, 2),
+          Millis(outcome.score.times.p50),
+          Millis(outcome.score.times.p95),
+          OrDash(outcome.score.ap),
+          OrDash(outcome.score.recall),
+          Percent(outcome.score.skipped),
           std::to_string(not_ok),
-          Millis(outcome.real.p50, 3),
-          Millis(outcome.real.p95, 3),
+          Millis(outcome.score.real.p50, 3),
+          Millis(outcome.score.real.p95, 3),
           DecidedBy(outcome)};
 }
 
@@ -341,29 +192,29 @@ void PrintJson(const std::vector<Outcome>& outcomes) {
   for (const Outcome& outcome : outcomes) {
     json.BeginObject();
     json.Field("planner", outcome.planner);
-    json.Field("frames", outcome.frames);
-    json.Field("fps", outcome.fps);
-    json.Field("p50", outcome.times.p50);
-    json.Field("p95", outcome.times.p95);
-    if (outcome.ap) {
-      json.Field("ap50", *outcome.ap);
+    json.Field("frames", outcome.score.frames);
+    json.Field("fps", outcome.score.fps);
+    json.Field("p50", outcome.score.times.p50);
+    json.Field("p95", outcome.score.times.p95);
+    if (outcome.score.ap) {
+      json.Field("ap50", *outcome.score.ap);
     }
-    if (outcome.recall) {
-      json.Field("recall", *outcome.recall);
+    if (outcome.score.recall) {
+      json.Field("recall", *outcome.score.recall);
     }
-    json.Field("skipped", outcome.skipped);
-    json.Field("planner_p50", outcome.real.p50);
-    json.Field("planner_p95", outcome.real.p95);
+    json.Field("skipped", outcome.score.skipped);
+    json.Field("planner_p50", outcome.score.real.p50);
+    json.Field("planner_p95", outcome.score.real.p95);
     json.Field("training", outcome.training);
     json.Key("decided_by");
     json.BeginObject();
-    for (const auto& [who, frames] : outcome.decided_by) {
+    for (const auto& [who, frames] : outcome.score.decided_by) {
       json.Field(who, frames);
     }
     json.EndObject();
     json.Key("status");
     json.BeginObject();
-    for (const auto& [status, frames] : outcome.statuses) {
+    for (const auto& [status, frames] : outcome.score.statuses) {
       json.Field(ToString(status), frames);
     }
     json.EndObject();
@@ -452,7 +303,7 @@ Expected<Outcome> RunPlanner(const SimulationSetting& setting, const std::string
   if (auto saved = SaveState(**planner, state); !saved) {
     return tl::unexpected(saved.error());
   }
-  return Measure(name, *spec, boxes, run);
+  return Outcome{name, ScoreRun(boxes, run, spec->options.person_score), run.training_time};
 }
 
 int RunSimulate(SimulationSetting& setting, const std::string& file) {

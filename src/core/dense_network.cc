@@ -151,7 +151,7 @@ std::span<const float> EvaluateAll(const DenseNetwork& network, std::span<const 
   return {in, network.layers.back().outputs};
 }
 
-void Train(DenseNetwork& network, const DenseTraining& examples, const AdamOptions& options) {
+void TrainNetwork(DenseNetwork& network, const DenseTraining& examples, const AdamOptions& options) {
   const std::size_t count = examples.targets.size();
   const std::size_t inputs = network.layers.front().inputs;
   assert(count > 0 && examples.inputs.size() == count * inputs);

@@ -86,7 +86,7 @@ struct AdamOptions {
 
 /// Trains towards the least weighted squared error (Adam, with decoupled weight decay).
 /// REQUIRES: at least one example, sizes that belong together, one output.
-void Train(DenseNetwork& network, const DenseTraining& examples, const AdamOptions& options);
+void TrainNetwork(DenseNetwork& network, const DenseTraining& examples, const AdamOptions& options);
 
 /// The gradient of the weighted squared error, halved and averaged over all examples, by layer: for
 /// tests against finite differences.

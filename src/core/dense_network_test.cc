@@ -137,17 +137,17 @@ TEST(DenseNetwork, LearnsWhatNoLinearFormCanAndTheSameEachTime) {
   const Examples examples(400, 2);
   const AdamOptions options{.learning_rate = 1e-2, .weight_decay = 0, .epochs = 40};
   DenseNetwork network = start;
-  Train(network, examples.training(), options);
+  TrainNetwork(network, examples.training(), options);
   EXPECT_LT(Loss(network, examples.training()), 0.02 * Loss(start, examples.training()));
   const Examples unseen(200, 2, 77);
   EXPECT_LT(Loss(network, unseen.training()), 0.05 * Loss(start, unseen.training()));
   DenseNetwork again = start;
-  Train(again, examples.training(), options);
+  TrainNetwork(again, examples.training(), options);
   EXPECT_EQ(again, network);
   DenseNetwork other_order = start;
   AdamOptions reordered = options;
   reordered.seed = 2;
-  Train(other_order, examples.training(), reordered);
+  TrainNetwork(other_order, examples.training(), reordered);
   EXPECT_NE(other_order, network);
 }
 
@@ -158,7 +158,7 @@ TEST(DenseNetwork, LearnsNothingOfExamplesWithoutWeight) {
   const std::vector<float> none = {0, 0};
   const DenseNetwork start = MakeDenseNetwork(widths, 1);
   DenseNetwork network = start;
-  Train(network, {inputs, targets, none}, {.weight_decay = 0, .epochs = 3});
+  TrainNetwork(network, {inputs, targets, none}, {.weight_decay = 0, .epochs = 3});
   EXPECT_EQ(network, start);
 }
 

@@ -105,7 +105,7 @@ void TrainNetworks(const Examples& examples, const RidgeFit& ridge,
     DenseNetwork network = MakeDenseNetwork(widths, kFirstSeed + static_cast<std::uint64_t>(n));
     AdamOptions adam = options.adam;
     adam.seed += static_cast<std::uint64_t>(n);
-    Train(network, {inputs, rest, weights}, adam);
+    TrainNetwork(network, {inputs, rest, weights}, adam);
     estimator.networks.push_back(std::move(network));
   }
   estimator.network_spread = examples.target_spread;

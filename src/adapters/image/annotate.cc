@@ -1,6 +1,8 @@
 #include "adapters/image/annotate.h"
 
 #include <algorithm>
+#include <cassert>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <numeric>
@@ -17,6 +19,9 @@ const cv::Scalar kNearColour(0, 140, 255);  // orange
 const cv::Scalar kFarColour(255, 110, 20);  // blue
 const cv::Scalar kBlack(0, 0, 0);
 const cv::Scalar kWhite(255, 255, 255);
+const cv::Scalar kKept(60, 190, 60);     // green
+const cv::Scalar kSkipped(50, 50, 220);  // red
+const cv::Scalar kProbed(0, 215, 255);   // yellow
 constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
 
 struct Pen {
@@ -74,16 +79,30 @@ std::vector<std::string> WrapToWidth(std::string_view text, int width, const Pen
   return lines;
 }
 
+/// A dark bar at the bottom; nothing for an empty caption.
+void DrawCaption(cv::Mat& canvas, std::string_view caption, const Pen& pen) {
+  const std::vector<std::string> lines = WrapToWidth(caption, canvas.cols, pen);
+  int bottom = canvas.rows;
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    bottom = DrawTag(canvas, *line, {0, bottom}, cv::Scalar(40, 40, 40), kWhite, pen);
+  }
+}
+
+Image Copy(const PixelView& picture) {
+  Image copy(picture.size);
+  for (int y = 0; y < picture.size.height; ++y) {
+    std::memcpy(copy.row(y), picture.row(y), static_cast<std::size_t>(picture.size.width) * 3);
+  }
+  return copy;
+}
+
 }  // namespace
 
 Image Annotate(const PixelView& picture, const Detections& detections, const LabelSpace& classes,
                std::span<const LinkId> provenance, std::string_view caption) {
-  Image annotated(picture.size);
+  Image annotated = Copy(picture);
   if (annotated.empty()) {
     return annotated;
-  }
-  for (int y = 0; y < picture.size.height; ++y) {
-    std::memcpy(annotated.row(y), picture.row(y), static_cast<std::size_t>(picture.size.width) * 3);
   }
   cv::Mat canvas(picture.size.height, picture.size.width, CV_8UC3, annotated.data());
   const Pen pen = PenFor(picture.size);
@@ -110,14 +129,45 @@ Image Annotate(const PixelView& picture, const Detections& detections, const Lab
     DrawTag(canvas, TagText(detections[i], classes), corner(box.x1, box.y1),
             is_far(i) ? kFarColour : kNearColour, is_far(i) ? kWhite : kBlack, pen);
   }
-  if (!caption.empty()) {
-    const std::vector<std::string> lines = WrapToWidth(caption, canvas.cols, pen);
-    int bottom = canvas.rows;
-    for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-      bottom = DrawTag(canvas, *line, {0, bottom}, cv::Scalar(40, 40, 40), kWhite, pen);
-    }
-  }
+  DrawCaption(canvas, caption, pen);
   return annotated;
+}
+
+Image DrawTiles(const PixelView& picture, const TileGrid& grid, std::string_view cells,
+                const Detections& boxes, std::string_view caption) {
+  assert(cells.size() == static_cast<std::size_t>(grid.cells()));
+  Image drawn = Copy(picture);
+  if (drawn.empty()) {
+    return drawn;
+  }
+  cv::Mat canvas(picture.size.height, picture.size.width, CV_8UC3, drawn.data());
+  const Pen pen = PenFor(picture.size);
+  const double across = static_cast<double>(picture.size.width) / grid.frame.width;
+  const double down = static_cast<double>(picture.size.height) / grid.frame.height;
+  const auto corner = [&](double x, double y) {
+    return cv::Point(static_cast<int>(std::lround(x * across)),
+                     static_cast<int>(std::lround(y * down)));
+  };
+  for (int c = 0; c < grid.cells(); ++c) {
+    const char look = cells[static_cast<std::size_t>(c)];
+    const cv::Scalar tint = look == '#' ? kKept : look == '?' ? kProbed : kSkipped;
+    const Rect cell = grid.Cell(c);
+    const cv::Rect area =
+        cv::Rect(corner(cell.x, cell.y), corner(cell.x + cell.width, cell.y + cell.height)) &
+        cv::Rect(0, 0, canvas.cols, canvas.rows);
+    cv::Mat part = canvas(area);
+    cv::addWeighted(part, 0.72, cv::Mat(area.size(), CV_8UC3, tint), 0.28, 0, part);
+    cv::rectangle(canvas, area, tint, pen.line, cv::LINE_AA);
+  }
+  for (const Detection& detection : boxes) {
+    const Box box = ClipTo(detection.box, grid.frame);
+    const cv::Point upper = corner(double{box.x1}, double{box.y1});
+    const cv::Point lower = corner(double{box.x2}, double{box.y2});
+    cv::rectangle(canvas, upper, lower, kBlack, pen.line + 2, cv::LINE_AA);
+    cv::rectangle(canvas, upper, lower, kWhite, pen.line, cv::LINE_AA);
+  }
+  DrawCaption(canvas, caption, pen);
+  return drawn;
 }
 
 }  // namespace nearfar

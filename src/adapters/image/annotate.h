@@ -7,6 +7,7 @@
 #include "core/ids.h"
 #include "core/labels.h"
 #include "core/pixels.h"
+#include "core/tile_grid.h"
 
 namespace nearfar {
 
@@ -16,5 +17,14 @@ namespace nearfar {
 /// @param provenance  who found each detection; empty = all near.
 Image Annotate(const PixelView& picture, const Detections& detections, const LabelSpace& classes,
                std::span<const LinkId> provenance, std::string_view caption);
+
+/// A copy of the picture with its tiles tinted: green kept, red skipped, yellow probed, and the boxes
+/// that were found in white. [HODE Fig. 10]
+/// @param grid   of a frame that the picture shows, at whichever size.
+/// @param cells  one letter per cell: '#' kept, '?' probed, '.' skipped (TilesRecord::cells).
+/// @param boxes  in px of the grid's frame.
+/// REQUIRES: cells is as long as the grid has cells.
+Image DrawTiles(const PixelView& picture, const TileGrid& grid, std::string_view cells,
+                const Detections& boxes, std::string_view caption);
 
 }  // namespace nearfar
