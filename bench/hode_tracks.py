@@ -5,7 +5,8 @@ printed, and ours, over the same five nodes, scene by scene.
     bench/hode_tracks.py build/nearfar examples/paper-hode.yaml ../shared/assets/tracks [--frames N]
 
 Detectors, nodes and links stand in the YAML. Every scene runs at 10 frames of its own time per second,
-the next frame as soon as there is room. AP at IoU .5 of persons is modelled: what the detectors of the YAML find of the tracks.
+the next frame as soon as there is room; the flow filter of ours begins with what it has learned on the
+other scenes of its kind (--alone: with nothing). AP at IoU .5 of persons is modelled: what the detectors of the YAML find of the tracks.
 """
 import argparse
 import json
@@ -13,6 +14,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 
 SCENES = {
     "drone": ["SDD/*.txt.gz"],
@@ -42,6 +44,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--planners", default="elf,hode-printed,hode")
     parser.add_argument("--ours", default=" ".join(OURS), help="flags of hode")
+    parser.add_argument("--alone", action="store_true")
     args = parser.parse_args()
     planners = args.planners.split(",")
 
@@ -49,12 +52,22 @@ def main():
           "".join(f"| {p:>13} fps  ratio    AP50  dAP " for p in planners))
     ratios = {}
     losses = {}
+    folder = tempfile.TemporaryDirectory()
     for kind, patterns in SCENES.items():
-        for scene in sorted(p for pattern in patterns for p in pathlib.Path(args.tracks).glob(pattern)):
+        scenes = sorted(p for pattern in patterns for p in pathlib.Path(args.tracks).glob(pattern))
+        states = {scene: pathlib.Path(folder.name) / f"{scene.name}.state" for scene in scenes}
+        if "hode" in planners and not args.alone:
+            for scene in scenes:
+                simulate(args, scene, "hode", [*args.ours.split(), "--state", str(states[scene])])
+        for scene in scenes:
+            pool = []
+            for other in scenes:
+                if other != scene and not args.alone:
+                    pool += ["--pool", str(states[other])]
             base = simulate(args, scene, "infer-4k", [])
             line = f"{kind:5} {scene.name.split('.')[0]:20} {base['fps']:8.2f} {100 * base['ap50']:7.1f} "
             for planner in planners:
-                row = simulate(args, scene, planner, args.ours.split() if planner == "hode" else [])
+                row = simulate(args, scene, planner, [*args.ours.split(), *pool] if planner == "hode" else [])
                 ratio = row["fps"] / base["fps"]
                 loss = 100 * (row["ap50"] - base["ap50"])
                 ratios.setdefault((kind, planner), []).append(ratio)

@@ -1091,7 +1091,7 @@ Expected<ExamplePicture> DrawPicture(Study& study, const Scene& scene, const std
                            "; boxes modelled, score >= 0.3";
   return ExamplePicture{"fig10_" + frame, what,
                         DrawTiles(picture->view(), scene.flow.grid, tiles.cells,
-                                  Surer(run->last.detections, 0.3F), counts)};
+                                  Surer(run->last.detections, 0.3F), CountsOf(tiles))};
 }
 
 Expected<PaperFigure> FigureTen(Study& study) {

@@ -127,6 +127,9 @@ SimulationSetting::SimulationSetting()
               {"state", "file of what the planner has learned: read before the run where it is there, "
                         "written after it",
                &state},
+              {"pool", "states of other cameras: what they have in common is begun from where `state` is "
+                       "not there yet",
+               &pool},
               {"trace", "where the trace goes; %p stands for the planner's name", &trace},
               {"csv", "where the table goes as CSV", &csv},
               {"json", "the table as JSON", &json},

@@ -54,6 +54,7 @@ class SimulationSetting {
   std::string upload_rate;      ///< bytes a second, as ParseByteRate
   std::string trace;            ///< where the traces go: a file, or with several planners NAME in it
   std::string state;            ///< file of the learned state, read before and written after
+  std::vector<std::string> pool;  ///< states of other cameras, to begin from where there is no own
   std::string csv;
   bool json = false;
   SimulationOptions options;    ///< window 0: the planner's own

@@ -19,6 +19,7 @@
 #include "core/json_writer.h"
 #include "data/read_truth.h"
 #include "discriminate/budget.h"
+#include "flow/learning_filter.h"
 #include "sim/recorded_boxes.h"
 #include "sim/simulate.h"
 #include "study/run_score.h"
@@ -243,11 +244,32 @@ Expected<void> WriteCsv(const std::string& path, const std::vector<Outcome>& out
   return {};
 }
 
-/// Goes on with what was learned, where there is something.
-Expected<void> LoadState(ParallelPlanner& planner, const std::string& path, Size frame) {
+/// What the flow filters of other cameras have learned, as a state to begin from.
+Expected<std::string> PooledState(const std::vector<std::string>& paths) {
+  std::vector<std::string> of_filters;
+  for (const std::string& path : paths) {
+    std::ifstream file(path, std::ios::binary);
+    if (!std::getline(file, of_filters.emplace_back())) {
+      return Fail(ErrorCode::kNotFound, "--pool: cannot read the state " + path);
+    }
+  }
+  auto pooled = PoolFlowStates(of_filters);
+  if (!pooled) {
+    return Fail(pooled.error().code, "--pool: " + pooled.error().message);
+  }
+  return *pooled + "\n\n";  // nothing of a scheduler
+}
+
+/// Goes on with what was learned here, where there is something; else with what others learned.
+Expected<void> LoadState(ParallelPlanner& planner, const std::string& path,
+                         const std::vector<std::string>& pool, Size frame) {
   std::ifstream file(path, std::ios::binary);
   if (path.empty() || !file) {
-    return {};
+    if (pool.empty() || planner.filter().name() != "flow") {
+      return {};
+    }
+    const auto pooled = PooledState(pool);
+    return pooled ? planner.LoadState(*pooled, frame) : tl::unexpected(pooled.error());
   }
   std::ostringstream text;
   text << file.rdbuf();
@@ -286,7 +308,7 @@ Expected<Outcome> RunPlanner(const SimulationSetting& setting, const std::string
     return tl::unexpected(planner.error());
   }
   const std::string state = TracePath(setting.state, name);
-  if (auto loaded = LoadState(**planner, state, boxes.Frame(0).size); !loaded) {
+  if (auto loaded = LoadState(**planner, state, setting.pool, boxes.Frame(0).size); !loaded) {
     return tl::unexpected(loaded.error());
   }
   SimulationOptions options = setting.options;
