@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/nms.h"
+#include "data/recorded_tiling.h"
 #include "data/recording.h"
 #include "data/test_folder.h"
 
@@ -226,8 +227,8 @@ TEST(Record, KeepsWhatPoliciesWantOfModelAndPixels) {
 TEST(Record, SpoilsPicturesAndMixesThemWithNoOthers) {
   const TestFolder folder;
   const auto record = [&](const std::string& file, std::vector<std::string> more) {
-    std::vector<std::string> flags = {"record",     kGoldens + "photo_wide.png", "--model", kModel,
-                                      "--output", folder / file};
+    std::vector<std::string> flags = {
+        "record", kGoldens + "photo_wide.png", "--model", kModel, "--output", folder / file};
     flags.insert(flags.end(), more.begin(), more.end());
     return Call(folder, flags);
   };
@@ -245,14 +246,15 @@ TEST(Record, SpoilsPicturesAndMixesThemWithNoOthers) {
 
   ASSERT_EQ(record("again.rec", {"--corrupt", "dark:3"}).status, 0);
   EXPECT_EQ(Timeless(ReadRecording(folder / "again.rec").value()), Timeless(dark));
-  for (const std::vector<std::string>& other :
-       {std::vector<std::string>{}, {"--corrupt", "dark:2"}, {"--corrupt", "dark:3", "--seed", "2"}}) {
+  for (const std::vector<std::string>& other : {std::vector<std::string>{},
+                                                {"--corrupt", "dark:2"},
+                                                {"--corrupt", "dark:3", "--seed", "2"}}) {
     const Ending refused = record("dark.rec", other);
     EXPECT_EQ(refused.status, 3);
     EXPECT_THAT(refused.err, HasSubstr("pictures: dark:3 seed 1"));
   }
-  const Ending mixed = Call(folder, {"calibrate", "--near", folder / "clean.rec", "--far",
-                                     folder / "dark.rec"});
+  const Ending mixed =
+      Call(folder, {"calibrate", "--near", folder / "clean.rec", "--far", folder / "dark.rec"});
   EXPECT_EQ(mixed.status, 3);
   EXPECT_THAT(mixed.err, HasSubstr("the two models saw different pictures"));
   const Ending unknown = record("fog.rec", {"--corrupt", "fog:1"});
@@ -343,6 +345,87 @@ TEST(Import, WritesARecordingThatStandsForTheDetections) {
   EXPECT_EQ(again.status, 3);
   EXPECT_THAT(again.err, HasSubstr("--force"));
   EXPECT_EQ(Call(folder, {"import", folder / "none", "-o", folder / "x.rec"}).status, 3);
+}
+
+TEST(RecordTiles, RecordsEachRegionByItselfGoesOnAndIsMergedToWholeFrames) {
+  const TestFolder folder;
+  const std::vector<std::string> record{"record",
+                                        kGoldens + "photo_wide.png",
+                                        kGoldens + "photo_tall.png",
+                                        "-m",
+                                        kModel,
+                                        "-o",
+                                        folder / "tiles.rec",
+                                        "--tiles",
+                                        "64x48",
+                                        "--padding",
+                                        "8",
+                                        "--overview",
+                                        "50",
+                                        "--whole"};
+  ASSERT_EQ(Call(folder, record).status, 0);
+  const Expected<Recording> whole_run = ReadRecording(folder / "tiles.rec");
+  ASSERT_TRUE(whole_run) << whole_run.error().message;
+  const auto tiling = ReadTiling(whole_run->model.pictures);
+  ASSERT_TRUE(tiling);
+  EXPECT_EQ(*tiling, (RecordedTiling{{64, 48}, {8, 8}, 50, true}));
+  std::size_t wanted = 0;
+  for (const RecordedFrame& frame : whole_run->frames) {
+    if (frame.region == RegionId{0}) {
+      wanted += RegionsToRecord(*tiling, frame.size).size();
+    }
+    for (const Detection& detection : frame.detections) {
+      EXPECT_GE(detection.box.x1, static_cast<float>(frame.rect.x) - 0.01F);
+      EXPECT_LE(detection.box.x2, static_cast<float>(frame.rect.x + frame.rect.width) + 0.01F);
+      EXPECT_GE(detection.box.y1, static_cast<float>(frame.rect.y) - 0.01F);
+      EXPECT_LE(detection.box.y2, static_cast<float>(frame.rect.y + frame.rect.height) + 0.01F);
+    }
+  }
+  EXPECT_EQ(whole_run->frames.size(), wanted);
+
+  // Stopped after some regions of the first picture: the rest is gone on with.
+  const std::string text = ReadAll(folder / "tiles.rec");
+  std::size_t end = 0;
+  for (int line = 0; line < 4; ++line) {
+    end = text.find('\n', end) + 1;
+  }
+  std::ofstream(folder / "tiles.rec", std::ios::binary) << text.substr(0, end);
+  ASSERT_EQ(Call(folder, record).status, 0);
+  const Expected<Recording> resumed = ReadRecording(folder / "tiles.rec");
+  ASSERT_TRUE(resumed);
+  EXPECT_EQ(Timeless(*resumed), Timeless(*whole_run));
+
+  // Another cut does not go on with it.
+  std::vector<std::string> other = record;
+  *std::find(other.begin(), other.end(), "64x48") = "32";
+  const Ending refused = Call(folder, other);
+  EXPECT_EQ(refused.status, 3);
+  EXPECT_THAT(refused.err, HasSubstr("tiles 32x32"));
+
+  for (const char* how : {"border", "iou", "overview", "whole"}) {
+    ASSERT_EQ(Call(folder, {"merge", folder / "tiles.rec", "-o", folder / "merged.rec", "--force",
+                            "--how", how})
+                  .status,
+              0);
+    const Expected<Recording> merged = ReadRecording(folder / "merged.rec");
+    ASSERT_TRUE(merged);
+    ASSERT_EQ(merged->frames.size(), 2U);
+    EXPECT_EQ(merged->model.pictures, "");
+    EXPECT_EQ(merged->frames[0].rect, WholeOf(merged->frames[0].size));
+  }
+  // Without --force nothing is replaced; whole frames are no tiles.
+  EXPECT_EQ(Call(folder, {"merge", folder / "tiles.rec", "-o", folder / "merged.rec"}).status, 3);
+  EXPECT_THAT(Call(folder, {"merge", folder / "merged.rec", "-o", folder / "again.rec"}).err,
+              HasSubstr("a recording of whole frames"));
+  EXPECT_EQ(
+      Call(folder, {"merge", folder / "tiles.rec", "-o", folder / "again.rec", "--cells", "x"})
+          .status,
+      3);
+  // The overview without tiles has no meaning.
+  EXPECT_EQ(Call(folder, {"record", kGoldens + "photo_wide.png", "-m", kModel, "-o",
+                          folder / "other.rec", "--overview", "50"})
+                .status,
+            2);
 }
 
 }  // namespace

@@ -26,6 +26,15 @@ bool Touch(const Box& a, const Box& b) {
   return a.x1 < b.x2 && b.x1 < a.x2 && a.y1 < b.y2 && b.y1 < a.y2;
 }
 
+/// False where the boxes surely overlap by less than `iou`: their sides alone say so.
+bool CanOverlap(const Box& a, const Box& b, float iou) {
+  const float across = std::min(a.x2, b.x2) - std::max(a.x1, b.x1);
+  const float down = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
+  constexpr float kRounding = 0.999F;
+  return across >= kRounding * iou * std::max(a.width(), b.width()) &&
+         down >= kRounding * iou * std::max(a.height(), b.height());
+}
+
 Box Around(const Box& a, const Box& b) {
   return {std::min(a.x1, b.x1), std::min(a.y1, b.y1), std::max(a.x2, b.x2), std::max(a.y2, b.y2)};
 }
@@ -70,7 +79,7 @@ struct Seen {
   bool inner_right = false;
   bool inner_bottom = false;
   std::vector<std::uint32_t> neighbours;  ///< other results of its kind that see a part of it
-  std::vector<std::uint32_t> cut;         ///< its cut boxes, by place in their list
+  std::vector<std::uint32_t> cut;  ///< its cut boxes that have not gone, by place in their list
 
   /// Whether the region has all of the box in view, no nearer to an inner border than `slack` and
   /// its margin.
@@ -149,12 +158,16 @@ class Places {
   std::vector<std::uint32_t> next_;   ///< by id
 };
 
-/// A box grown so that it holds the middle of every box that overlaps it by at least `iou`: one
-/// that is so much wider has at most width / iou.
+/// Around a box, where the middle of every box lies that overlaps it by at least `iou`. The sides
+/// of two such boxes, w and v, share at least iou · max(w, v), and share (w + v) / 2 less the
+/// distance of their middles; v is at most w / iou. So the middles are no further apart than this.
 Box ReachOf(const Box& box, float iou) {
-  const float dx = box.width() * (1 - iou) / iou / 2;
-  const float dy = box.height() * (1 - iou) / iou / 2;
-  return {box.x1 - dx, box.y1 - dy, box.x2 + dx, box.y2 + dy};
+  constexpr float kRounding = 1.001F;
+  const float reach = kRounding * std::max(1 - iou, (1 / iou - 1) / 2);
+  const float x = (box.x1 + box.x2) / 2;
+  const float y = (box.y1 + box.y2) / 2;
+  return {x - reach * box.width(), y - reach * box.height(), x + reach * box.width(),
+          y + reach * box.height()};
 }
 
 class BorderMerge {
@@ -260,7 +273,7 @@ class BorderMerge {
       }
       places.Near(ReachOf(box, options_.iou), [&](std::uint32_t other) {
         if (boxes[other].result != candidate.result && SameLabel(boxes[other], candidate) &&
-            Touch(boxes[other].detection.box, box)) {
+            CanOverlap(boxes[other].detection.box, box, options_.iou)) {
           const float iou = Iou(boxes[other].detection.box, box);
           if (iou > options_.iou && !CutIn(boxes[other].result, candidate, iou) &&
               !CutIn(candidate.result, boxes[other], iou)) {
@@ -361,20 +374,30 @@ class BorderMerge {
       const Candidate& candidate = overview_[o];
       const Box& box = candidate.detection.box;
       places_.Near(ReachOf(box, options_.overview_iou), [&](std::uint32_t id) {
-        const float iou = Iou(people_[id].best.detection.box, box);
-        if (iou >= options_.overview_iou && SameLabel(people_[id].best, candidate)) {
+        const Candidate& whole = people_[id].best;
+        if (!CanOverlap(whole.detection.box, box, options_.overview_iou) ||
+            !SameLabel(whole, candidate)) {
+          return;
+        }
+        const float iou = Iou(whole.detection.box, box);
+        if (iou >= options_.overview_iou) {
           ties.push_back({iou, o, false, id});
         }
       });
-      for (std::uint32_t c = 0; c < cut_.size(); ++c) {
-        const Candidate& part = cut_[c];
-        if (cut_gone_[c] || !SameLabel(part, candidate) || !Touch(box, part.detection.box)) {
+      for (const Seen& seen : seen_) {
+        if (seen.cut.empty() || !Touch(box, seen.rect)) {
           continue;
         }
-        const Box visible = Common(box, seen_[part.result].rect);
-        const float iou = Iou(visible, part.detection.box);
-        if (iou >= options_.shared_iou) {
-          ties.push_back({iou, o, true, c});
+        const Box visible = Common(box, seen.rect);
+        for (const std::uint32_t c : seen.cut) {
+          const Candidate& part = cut_[c];
+          if (!SameLabel(part, candidate) || !Touch(box, part.detection.box)) {
+            continue;
+          }
+          const float iou = Iou(visible, part.detection.box);
+          if (iou >= options_.shared_iou) {
+            ties.push_back({iou, o, true, c});
+          }
         }
       }
     }
@@ -424,6 +447,9 @@ class BorderMerge {
     cut_gone_.resize(cut_.size());
     for (std::size_t c = 0; c < cut_.size(); ++c) {
       cut_gone_[c] = SeenFurther(cut_[c]);
+    }
+    for (Seen& seen : seen_) {
+      std::erase_if(seen.cut, [&](std::uint32_t c) { return cut_gone_[c]; });
     }
   }
 
