@@ -313,8 +313,9 @@ Expected<void> LearningFilter::LoadState(std::string_view text) {
   index_.SetThreshold(state->threshold);
   pooled_ = true;
   if (state->pooled) {
-    prior_recall_ =
-        state->people > 0 ? 1 - state->missed / state->people : options_.index.target_recall;
+    // Cameras where all went well promise nothing better than the target.
+    prior_recall_ = std::min(options_.index.target_recall,
+                             state->people > 0 ? 1 - state->missed / state->people : 1);
     prior_ratio_ =
         (state->missed + options_.prior_misses) / (state->expected + options_.prior_misses);
   } else {
