@@ -52,7 +52,7 @@ def main():
         checkout(f"{root}/at", program, source)
         overview = run("build/nearfar --help", f"{root}/at").stdout
         verbs = re.findall(r"^  (\w+) {2,}\S", overview.partition("Subcommands:")[2], re.MULTILINE)
-        assert len(verbs) == 13, overview
+        assert len(verbs) == 15, overview
         check_configuration(f"{root}/at", source)
 
         (node,) = example_of("node", f"{root}/at")

@@ -110,9 +110,9 @@ Expected<std::unique_ptr<BoxSource>> OpenTracks(const SimulationSetting& setting
   }
   TrackBoxesOptions options{.frame = tracks.frame, .seed = setting.options.seed};
   if (!setting.frame.empty()) {
-    const auto size = ParseSize(setting.frame);
+    const auto size = ParseSizeFlag(setting.frame, "--frame");
     if (!size) {
-      return Fail(size.error().code, "--frame: " + size.error().message);
+      return tl::unexpected(size.error());
     }
     options.frame = *size;
   }

@@ -74,7 +74,7 @@ TEST(SceneVerb, RefusesWhatItCannotDrawBeforeAnythingIsWritten) {
   };
   const TestFolder folder;
   for (const Row& row :
-       {Row{"--out set --size 320", "--size '320'"}, Row{"--out set --size 20x20", "20x20"},
+       {Row{"--out set --size 320x", "--size '320x'"}, Row{"--out set --size 20x20", "20x20"},
         Row{"--out set --split a", "--split 'a'"}, Row{"--out set --split a=0", "--split 'a=0'"},
         Row{"--out set --split a=1x", "--split 'a=1x'"},
         Row{"--out set --split ../a=1", "--split '../a=1'"},

@@ -92,20 +92,6 @@ Expected<Duration> ParseDuration(std::string_view text) {
               "'" + std::string(text) + "' is no time: write a number with ms, s, min or h");
 }
 
-Expected<Size> ParseSize(std::string_view text) {
-  const std::size_t cross = text.find('x');
-  const auto width = ParseNumber(text.substr(0, cross));
-  const auto height = cross == std::string_view::npos ? width : ParseNumber(text.substr(cross + 1));
-  const auto is_side = [](const std::optional<double>& side) {
-    return side && *side >= 1 && *side <= 1e6 && *side == std::floor(*side);
-  };
-  if (!is_side(width) || !is_side(height)) {
-    return Fail(ErrorCode::kInvalidInput,
-                "'" + std::string(text) + "' is no size: write WIDTHxHEIGHT in px, as 320x240");
-  }
-  return Size{static_cast<int>(*width), static_cast<int>(*height)};
-}
-
 Expected<double> ParseByteRate(std::string_view text) {
   static constexpr std::pair<std::string_view, double> kUnits[] = {
       {"bit/s", 1.0 / 8}, {"bps", 1.0 / 8}, {"B/s", 1}};

@@ -9,7 +9,6 @@
 
 #include "core/clock.h"
 #include "core/expected.h"
-#include "core/geometry.h"
 
 namespace CLI {
 class App;
@@ -97,9 +96,6 @@ class SettingTable {
 
 /// Reads a time with its unit: ns, us, ms, s, min, h. Errors: kInvalidInput.
 Expected<Duration> ParseDuration(std::string_view text);
-
-/// Width and height in px of "WIDTHxHEIGHT", or of one number for both. Errors: kInvalidInput.
-Expected<Size> ParseSize(std::string_view text);
 
 /// Bytes a second from a rate with its unit: bit/s or B/s, with k, M, G (1000) or Ki, Mi, Gi (1024)
 /// before them ("2 Mbit/s", "250KB/s"). Errors: kInvalidInput, also for 0.

@@ -343,7 +343,9 @@ Expected<PlannerSpec> SimulationSetting::Planner(const std::string& name) const 
   if (padding_reach_ > 0) {
     planner.padding.reach = padding_reach_;
   }
-  planner.scale.wanted_height = wanted_height_;
+  if (wanted_height_ >= 0) {
+    planner.scale.wanted_height = wanted_height_;
+  }
   if (overview_ >= 0) {
     planner.overview = overview_;
   }

@@ -78,7 +78,7 @@ class SimulationSetting {
   int overview_ = -1;
   int padding_ = -1;
   double padding_reach_ = 0;
-  double wanted_height_ = 0;
+  double wanted_height_ = -1;
   std::string merge_;
   bool no_join_ = false;
   Duration deadline_{};

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "adapters/image/codec.h"
+#include "cli/flag_values.h"
 #include "cli/report.h"
-#include "cli/settings.h"
 #include "cli/verb.h"
 #include "core/json_writer.h"
 #include "data/scene.h"
@@ -197,10 +197,10 @@ void Report(const SceneFlags& flags, const std::vector<std::pair<Split, Truth>>&
 }
 
 int RunScene(SceneFlags flags) {
-  const auto size = ParseSize(flags.size);
+  const auto size = ParseSizeFlag(flags.size, "--size");
   const auto splits = ParseSplits(flags.splits);
   if (!size || !splits) {
-    Say(!size ? "--size: " + size.error().message : splits.error().message);
+    Say((!size ? size.error() : splits.error()).message);
     return kUsage;
   }
   flags.options.size = *size;

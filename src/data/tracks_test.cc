@@ -345,7 +345,7 @@ TEST(TracksAsTruth, IsWhatReadTruthGivesOfTheSameFile) {
   EXPECT_EQ(truth.images[3],
             (TruthImage{.name = "000004",
                         .size = {1920, 1080},
-                        .objects = {{.box = {10, 20, 40, 60}, .difficult = true}}}));
+                        .objects = {{.box = {10, 20, 40, 60}, .difficult = true, .track = 2}}}));
   const Expected<Truth> read = ReadTruth(file);
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(*read, truth);

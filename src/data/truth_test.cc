@@ -279,10 +279,10 @@ TEST(MotTruth, WantsPedestriansAndForgivesTheirLikes) {
     ASSERT_EQ(truth->images.size(), 3U);
     EXPECT_EQ(truth->images[2], (TruthImage{.name = "000003", .size = {1920, 1080}}));
     EXPECT_THAT(truth->images[0].objects,
-                ElementsAre(TruthObject{.box = {912, 484, 1009, 593}},
-                            TruthObject{.box = {0, 0, 10, 10}, .difficult = true}));
+                ElementsAre(TruthObject{.box = {912, 484, 1009, 593}, .track = 1},
+                            TruthObject{.box = {0, 0, 10, 10}, .difficult = true, .track = 2}));
     EXPECT_THAT(truth->images[1].objects,
-                ElementsAre(TruthObject{.box = {0, 0, 10, 10}, .difficult = true}));
+                ElementsAre(TruthObject{.box = {0, 0, 10, 10}, .difficult = true, .track = 3}));
     EXPECT_THAT(truth->remarks, ElementsAre(HasSubstr("1 boxes of vehicles"),
                                             HasSubstr("1 boxes of frames that the sequence")));
   }

@@ -41,6 +41,12 @@ Expected<PlannerSpec> NamedPlanner(std::string_view name, std::vector<NodeDescri
   spec.options.nodes = std::move(nodes);
   spec.filter.name = "flow";
   spec.scheduler.name = "earliest";
+  // In between: beyond this height a model finds hardly anybody more, and below this score boxes of
+  // nothing are common (docs/benchmarks.md).
+  spec.options.scale.wanted_height = 140;
+  spec.options.padding.reach = 0.75;
+  spec.options.person_score = 0.5F;
+  spec.filter.target_recall = 0.98;
   if (name == "hode") {
     return spec;
   }
@@ -49,6 +55,8 @@ Expected<PlannerSpec> NamedPlanner(std::string_view name, std::vector<NodeDescri
     return spec;
   }
   // What the paper prints, and what it compares with.
+  spec.options = {.nodes = std::move(spec.options.nodes)};
+  spec.filter = {};
   spec.options.joining.on = false;
   spec.options.overview = 0;
   spec.options.merge = TileMerge::kIou;
@@ -77,6 +85,19 @@ Expected<std::unique_ptr<ParallelPlanner>> MakePlanner(
     std::unique_ptr<UploadPolicy> upload) {
   if (const auto valid = Validate(spec.options); !valid) {
     return tl::unexpected(valid.error());
+  }
+  const auto schedulers = KnownSchedulers();
+  const auto scheduler_info =
+      std::find_if(schedulers.begin(), schedulers.end(),
+                   [&](const SchedulerInfo& info) { return info.name == spec.scheduler.name; });
+  const auto near_nodes = std::count_if(spec.options.nodes.begin(), spec.options.nodes.end(),
+                                        [](const NodeDescription& node) { return !node.far; });
+  if (scheduler_info != schedulers.end() && scheduler_info->most_nodes > 0 &&
+      near_nodes > scheduler_info->most_nodes) {
+    return Fail(ErrorCode::kInvalidInput,
+                "scheduler " + spec.scheduler.name + " deals out to at most " +
+                    std::to_string(scheduler_info->most_nodes) + " nodes, not to " +
+                    std::to_string(near_nodes));
   }
   auto filter = MakeFlowFilter(spec.filter);
   if (!filter) {
