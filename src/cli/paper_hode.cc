@@ -29,6 +29,7 @@
 #include "core/phrase.h"
 #include "data/read_truth.h"
 #include "data/text.h"
+#include "eval/alignment.h"
 #include "eval/average_precision.h"
 #include "eval/matching.h"
 #include "study/paper_hode.h"
@@ -125,8 +126,7 @@ double MeanOf(const std::vector<double>& values) {
 
 ChartPoint At(std::size_t x, double y) { return {static_cast<double>(x), y, y, y}; }
 
-// ---- opening
-// -------------------------------------------------------------------------------------
+// ---- opening ----------------------------------------------------------------------------------
 
 Expected<Scene> OpenScene(SimulationSetting& setting, const std::string& path,
                           std::int64_t frames) {
@@ -200,8 +200,7 @@ Expected<void> OpenScenes(Study& study) {
   return {};
 }
 
-// ---- Figures 2 and 3: whole frames
-// ---------------------------------------------------------------
+// ---- Figures 2 and 3: whole frames ------------------------------------------------------------
 
 /// "1K=whole.rec".
 struct NamedRecording {
@@ -245,40 +244,19 @@ Expected<std::vector<NamedRecording>> OpenRecordings(const HodeFlags& flags) {
     if (!times.empty()) {
       named.service_ms = Percentile(times, 50);
     }
-    const auto& classes = named.recording.classes.names;
-    const auto person = std::find(classes.begin(), classes.end(), "person");
-    if (truth && person != classes.end()) {
-      const int label = static_cast<int>(person - classes.begin());
-      const auto wanted =
-          std::find(truth->classes.names.begin(), truth->classes.names.end(), "person");
-      const int wanted_label = static_cast<int>(wanted - truth->classes.names.begin());
-      const auto by_name = IndexByName(named.recording);
-      std::vector<TruthImage> images;
-      std::vector<Detections> found;
-      for (TruthImage image : truth->images) {
-        const auto frame = by_name.find(image.name);
-        if (frame == by_name.end()) {
-          continue;
-        }
-        std::erase_if(image.objects, [&](const TruthObject& o) { return o.label != wanted_label; });
-        for (TruthObject& object : image.objects) {
-          object.label = 0;
-        }
-        Detections people;
-        for (Detection detection : frame->second->detections) {
-          if (detection.label == label) {
-            detection.label = 0;
-            people.push_back(detection);
-          }
-        }
-        images.push_back(std::move(image));
-        found.push_back(std::move(people));
+    if (truth) {
+      auto found = BoxesOf(named.recording, named.path);
+      if (!found) {
+        return Fail(found.error().code, named.path + ": " + found.error().message);
       }
-      if (images.empty()) {
-        return Fail(ErrorCode::kInvalidInput,
-                    named.path + " has no picture in common with " + flags.truth);
+      const std::string person[] = {"person"};
+      const auto aligned = Align(*truth, std::span(&*found, 1), synonyms, person);
+      if (!aligned) {
+        return Fail(aligned.error().code, named.path + ": " + aligned.error().message);
       }
-      named.ap = AveragePrecision(MatchVoc(images, found, 1).classes[0], 0, Interpolation::kArea);
+      SayAll(named.path, aligned->remarks);
+      const MatchTable table = MatchVoc(aligned->images, aligned->detections[0], 1);
+      named.ap = AveragePrecision(table.classes[0], 0, Interpolation::kArea);
     }
     opened.push_back(std::move(named));
   }
@@ -392,8 +370,7 @@ PaperFigure FigureThree(const Study& study, const std::vector<NamedRecording>& r
   return figure;
 }
 
-// ---- Figures 8 and 9: learning
-// -------------------------------------------------------------------
+// ---- Figures 8 and 9: learning ----------------------------------------------------------------
 
 Expected<void> TrainNetworks(Study& study) {
   for (const bool forecast : {false, true}) {
@@ -517,8 +494,7 @@ PaperFigure FigureNine(const Study& study, const std::vector<std::string>& left_
   return figure;
 }
 
-// ---- Figures 11 and 13: planners
-// -----------------------------------------------------------------
+// ---- Figures 11 and 13: planners --------------------------------------------------------------
 
 /// What policies know before that scene: our filter from the other scenes, the paper's from the
 /// scene's own first part.
@@ -891,8 +867,7 @@ Expected<PaperFigure> FigureThirteen(Study& study) {
   return figure;
 }
 
-// ---- Figure 12 and the overhead
-// ------------------------------------------------------------------
+// ---- Figure 12 and the overhead ---------------------------------------------------------------
 
 PaperFigure FigureTwelve(Study& study) {
   PaperFigure figure{.name = "fig12",
@@ -991,8 +966,7 @@ PaperFigure Overhead(const Study& study) {
   return figure;
 }
 
-// ---- Figure 10: pictures
-// -------------------------------------------------------------------------
+// ---- Figure 10: pictures ----------------------------------------------------------------------
 
 /// A picture, what it shows, and where it goes.
 struct ExamplePicture {
@@ -1153,8 +1127,7 @@ Expected<PaperFigure> FigureTen(Study& study) {
   return figure;
 }
 
-// ---- the verb
-// ------------------------------------------------------------------------------------
+// ---- the verb ---------------------------------------------------------------------------------
 
 Expected<std::vector<PaperFigure>> MakeFigures(Study& study) {
   std::vector<PaperFigure> figures;
