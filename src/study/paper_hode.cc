@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "flow/factory.h"
-#include "flow/learning_filter.h"
 #include "flow/network_filter.h"
 #include "pipeline/parallel_planner.h"
 #include "schedule/dqn.h"
@@ -184,21 +183,6 @@ Expected<TrainedScheduler> TrainSchedulerIn(const ScheduleWorld& world, const st
   return TrainedScheduler{name, scheduler->SaveState(), std::move(*curve)};
 }
 
-Expected<std::string> PooledFlowState(std::span<const FlowScene* const> scenes,
-                                      const FlowFilterSpec& filter,
-                                      const HodeStudyOptions& options) {
-  std::vector<std::string> states;
-  for (const FlowScene* const scene : scenes) {
-    auto made = MakeFlowFilter(filter);
-    if (!made) {
-      return tl::unexpected(made.error());
-    }
-    RunFlowLoop(*scene, **made, {.lag = options.lag, .seed = options.seed});
-    states.push_back((*made)->SaveState());
-  }
-  return PoolFlowStates(states);
-}
-
 Expected<PlannerRun> RunPlanner(const PlannerSpec& spec, const LearnedPolicies& learned,
                                 const std::string& scene, const BoxSource& boxes,
                                 std::span<const SimulatedNode> nodes,
@@ -249,6 +233,7 @@ Expected<PlannerRun> RunPlanner(const PlannerSpec& spec, const LearnedPolicies& 
                     .filter_times = judged(filter_times),
                     .scheduler_times = judged(scheduler_times),
                     .training = run.training_time,
+                    .filter_state = planner.filter().SaveState(),
                     .last = run.trace.frames.back()};
   for (std::size_t i = 0; i < run.frames.size() && !result.on_since; ++i) {
     const auto& tiles = run.trace.frames[i].tiles;
@@ -260,6 +245,14 @@ Expected<PlannerRun> RunPlanner(const PlannerSpec& spec, const LearnedPolicies& 
     result.emitted_s.push_back(ToMilliseconds(frame.emitted - run.frames.front().arrived) / 1e3);
   }
   return result;
+}
+
+PlannerSpec Tuned(PlannerSpec hode) {
+  hode.options.tile = {384, 384};
+  hode.options.padding.reach = 0.75;
+  hode.options.person_score = 0.6F;
+  hode.filter.target_recall = 0.95;
+  return hode;
 }
 
 std::vector<SimulatedNode> SteadyNodes(std::span<const SimulatedNode> nodes) {

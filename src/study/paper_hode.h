@@ -43,8 +43,7 @@ Expected<void> Validate(const HodeStudyOptions& options);
 /// REQUIRES: a source with frames of one size, whose truth is known.
 FlowScene FlowSceneOf(std::string name, const BoxSource& boxes, Size tile, double fps);
 
-// ---- Figure 8: the flow network
-// ------------------------------------------------------------------
+// ---- Figure 8: the flow network ---------------------------------------------------------------
 
 /// The flow network trained on the scenes [HODE Fig. 8]; with what the people followed forecast, or
 /// as printed, from counts alone.
@@ -54,8 +53,7 @@ Expected<TrainedFlowNetwork> TrainFlow(const std::vector<FlowScene>& scenes, boo
 /// That network as the state of a "flow-net" filter for this grid.
 std::string FlowStateOf(const TrainedFlowNetwork& trained, const TileGrid& grid);
 
-// ---- Figure 12: what flow filters say
-// ------------------------------------------------------------
+// ---- Figure 12: what flow filters say ---------------------------------------------------------
 
 /// How often a filter that sees everything is right about a cell, on the frames that nothing was
 /// trained on.
@@ -74,8 +72,7 @@ std::vector<FlowAccuracy> AccuraciesOf(const std::vector<FlowScene>& scenes,
                                        const TrainedFlowNetwork& with_forecast,
                                        const HodeStudyOptions& options);
 
-// ---- Figure 9: the DQN
-// ---------------------------------------------------------------------------
+// ---- Figure 9: the DQN ------------------------------------------------------------------------
 
 /// A scheduler that has learned, and how. [HODE Fig. 9]
 struct TrainedScheduler {
@@ -94,8 +91,7 @@ ScheduleWorld WorldOf(std::span<const SimulatedNode> nodes, std::span<const Host
 Expected<TrainedScheduler> TrainSchedulerIn(const ScheduleWorld& world, const std::string& name,
                                             const HodeStudyOptions& options);
 
-// ---- Figures 11 and 13, overhead: planners in the simulator
-// --------------------------------------
+// ---- Figures 11 and 13, overhead: planners in the simulator -----------------------------------
 
 /// What policies have learned beforehand: states of FlowFilter and Scheduler by the policy's name.
 struct LearnedPolicies {
@@ -112,16 +108,11 @@ struct PlannerRun {
   TimesByFrame filter_times;            ///< real, of the judged frames
   TimesByFrame scheduler_times;         ///< real, of the judged frames
   Duration training{};                  ///< real, aside
+  std::string filter_state;             ///< what its flow filter has learned by the end
   std::optional<std::size_t> on_since;  ///< the first frame of which a tile was skipped
   std::vector<double> emitted_s;        ///< by frame: when, since the first came
   FrameRecord last;                     ///< the last frame, for pictures of it
 };
-
-/// What our flow filter has learned on other scenes, which it sees whole: the state that a camera
-/// of any grid may begin with. Errors: kInvalidInput for no scene.
-Expected<std::string> PooledFlowState(std::span<const FlowScene* const> scenes,
-                                      const FlowFilterSpec& filter,
-                                      const HodeStudyOptions& options);
 
 /// Runs a planner over a scene in the simulator; its policies begin with what they have learned.
 /// Errors: those of the policies' parts.
@@ -131,11 +122,14 @@ Expected<PlannerRun> RunPlanner(const PlannerSpec& spec, const LearnedPolicies& 
                                 const SimulationOptions& simulation,
                                 const HodeStudyOptions& options, const Clock& clock);
 
+/// Ours as it is compared here: a planner "hode" with smaller tiles, padding that reaches for most
+/// people only, and a filter that holds 95 % of the people whom detectors are sure of.
+PlannerSpec Tuned(PlannerSpec hode);
+
 /// The nodes without what changes their power: `power`, slow-downs and outages.
 std::vector<SimulatedNode> SteadyNodes(std::span<const SimulatedNode> nodes);
 
-// ---- Figures 2 and 3: whole frames
-// ---------------------------------------------------------------
+// ---- Figures 2 and 3: whole frames ------------------------------------------------------------
 
 /// The AP of whole frames scaled so that their longer side has so many px. [HODE Fig. 2]
 struct ResolutionAp {
