@@ -21,6 +21,8 @@ constexpr std::size_t kMostInFlight = 64;
 constexpr double kNinety = 1.645;     // of the normal distribution, both ends left out
 constexpr double kLeastRatio = 0.05;  // of people missed and expected to be
 constexpr double kMostRatio = 5;
+constexpr int kLooksToConfirm = 3;     // somebody found in none of so many is taken for nobody
+constexpr int kResultsToConfirm = 15;  // and so is one whose cell was not looked at in time
 constexpr double kForgetWhenOff = 0.25;  // of what was counted, when the filter turned out bad
 
 using Json = nlohmann::json;
@@ -152,6 +154,7 @@ void LearningFilter::SetGrid(const TileGrid& grid) {
   on_ = false;
   whole_frames_ = 0;
   people_ = missed_ = expected_ = squares_ = 0;
+  doubted_.clear();
 }
 
 bool LearningFilter::Drawn(FrameId frame) const {
@@ -193,6 +196,7 @@ void LearningFilter::Observe(const LookResult& result) {
   }
   const Planned planned = std::move(planned_.front());
   planned_.pop_front();
+  Confirm(result);
   if (planned.kind != Kind::kFiltered) {
     Count(planned, result);
   }
@@ -217,6 +221,33 @@ void LearningFilter::Observe(const LookResult& result) {
   Decide();
 }
 
+void LearningFilter::Confirm(const LookResult& result) {
+  const auto is_there = [&](const Box& box) {
+    const float reach = 0.5F * std::max(box.width(), box.height());
+    return std::any_of(
+        result.people.begin(), result.people.end(), [&](const Detection& person) {
+          const float dx = (person.box.x1 + person.box.x2 - box.x1 - box.x2) / 2;
+          const float dy = (person.box.y1 + person.box.y2 - box.y1 - box.y2) / 2;
+          return dx * dx + dy * dy <= reach * reach;  // false for what is no number
+        });
+  };
+  for (Doubted& frame : doubted_) {
+    ++frame.results;
+    std::erase_if(frame.people, [&](Doubted::Person& person) {
+      if (is_there(person.box)) {
+        people_ += 1;
+        missed_ += 1;
+        squares_ += 2 * frame.confirmed + 1;  // so many missed in one frame count by their square
+        ++frame.confirmed;
+        return true;
+      }
+      person.looks += result.looked[static_cast<std::size_t>(grid_.CellOf(person.box))] ? 1 : 0;
+      return person.looks >= kLooksToConfirm || frame.results >= kResultsToConfirm;
+    });
+  }
+  std::erase_if(doubted_, [](const Doubted& frame) { return frame.people.empty(); });
+}
+
 void LearningFilter::Count(const Planned& planned, const LookResult& result) {
   if (std::find(result.looked.begin(), result.looked.end(), true) == result.looked.end()) {
     return;  // nothing was answered
@@ -225,21 +256,30 @@ void LearningFilter::Count(const Planned& planned, const LookResult& result) {
   for (std::size_t c = 0; c < would.size(); ++c) {
     would[c] = would[c] && planned.would[c] != Look::kSkip;
   }
-  double people = 0, missed = 0;
+  double people = 0;
+  Doubted doubted;
   for (const Detection& person : result.people) {
     // Somebody in a cell without an answer is not counted: he may be there or not.
     if (HasPlace(person.box) && result.looked[static_cast<std::size_t>(grid_.CellOf(person.box))]) {
-      people += 1;
-      missed += IsSeen(grid_, options_.padding, would, person.box) ? 0 : 1;
+      if (IsSeen(grid_, options_.padding, would, person.box)) {
+        people += 1;
+      } else {
+        doubted.people.push_back({person.box});
+      }
     }
   }
   ++whole_frames_;
   const double keep =
-      std::exp(-(planned.kind == Kind::kOff ? 1 : 1 / options_.full_look_share) / options_.memory);
+      std::exp(planned.kind == Kind::kOff
+                   ? -1 / options_.off_memory
+                   : -1 / (options_.full_look_share * options_.memory));
   people_ = keep * people_ + people;
-  missed_ = keep * missed_ + missed;
-  squares_ = keep * squares_ + missed * missed;
+  missed_ *= keep;
+  squares_ *= keep;
   expected_ = keep * expected_ + planned.expected_miss;
+  if (!doubted.people.empty()) {
+    doubted_.push_back(std::move(doubted));
+  }
 }
 
 RecallEstimate LearningFilter::estimate() const {
@@ -261,7 +301,7 @@ void LearningFilter::Decide() {
   const RecallEstimate now = estimate();
   if (!on_) {
     if (whole_frames_ >= options_.first_frames && (pooled_ || people_ >= options_.first_people) &&
-        now.recall >= options_.index.target_recall - options_.slack) {
+        1 - now.recall <= (1 + options_.slack) * (1 - options_.index.target_recall)) {
       on_ = true;
       index_.AdoptLearned();
     }
@@ -313,9 +353,9 @@ Expected<void> LearningFilter::LoadState(std::string_view text) {
   index_.SetThreshold(state->threshold);
   pooled_ = true;
   if (state->pooled) {
-    // Cameras where all went well promise nothing better than the target.
-    prior_recall_ = std::min(options_.index.target_recall,
-                             state->people > 0 ? 1 - state->missed / state->people : 1);
+    // Other cameras tell what was missed of what was expected to be; that the target is reached
+    // here, by probing as much as it takes, is believed of every camera.
+    prior_recall_ = options_.index.target_recall;
     prior_ratio_ =
         (state->missed + options_.prior_misses) / (state->expected + options_.prior_misses);
   } else {

@@ -23,11 +23,13 @@ struct LearningOptions {
   double prior_people =
       300;  ///< what other cameras say of the recall weighs like so many people; > 0
   double prior_misses = 10;  ///< the ratio of misses to expected ones weighs like so many; > 0
-  double slack = 0.002;  ///< it switches on when the estimate is no more than this below the target
+  double slack = 0.2;  ///< it switches on when the estimate is below the target by no more than this
+                       ///< share of what the target lets be missed; >= 0
   /// Of the tiles, in px: who stands whole inside a padded tile that is looked at counts as looked
   /// at. None: only those whose middle lies in a cell looked at.
   Size padding;
   double memory = 1500;  ///< frames after which what was counted weighs 1/e; > 0
+  double off_memory = 500;  ///< the same while it is off, and looks at every frame whole; > 0
 
   friend bool operator==(const LearningOptions&, const LearningOptions&) = default;
 };
@@ -48,7 +50,9 @@ struct RecallEstimate {
 /// shown no more than it would have let through, so that its recall is that of a filter at work.
 /// On, it decides, but for frames drawn beforehand by chance (from the seed and the frame's number
 /// alone), which are looked at whole. Recall is estimated from these frames only, never from what
-/// the filter let through: people in cells that it would have looked at, of all. The estimate is a
+/// the filter let through: people in cells that it would have looked at, of all. Who would have been
+/// missed counts once a later look finds him again: boxes of nothing would else keep it off. The
+/// filter looks again wherever somebody was found, so that these looks always come. The estimate is a
 /// posterior mean: other cameras' recall, or the target, is believed like `prior_people` people.
 /// The ratio of people missed and expected to be missed there calibrates the index filter. It
 /// switches on when enough was seen and the estimate reaches the target, less `slack`; off when the
@@ -81,7 +85,19 @@ class LearningFilter final : public FlowFilter {
     std::vector<Look> would;
     double expected_miss = 0;  ///< people expected in the cells that would be skipped
   };
+  /// People of a frame looked at whole who would have been missed, until a later look finds them
+  /// again or does not.
+  struct Doubted {
+    struct Person {
+      Box box;
+      int looks = 0;  ///< since, at the cell
+    };
+    std::vector<Person> people;
+    int results = 0;    ///< since
+    int confirmed = 0;  ///< of them
+  };
   bool Drawn(FrameId frame) const;
+  void Confirm(const LookResult& result);
   void Count(const Planned& planned, const LookResult& result);
   void Decide();
 
@@ -89,6 +105,7 @@ class LearningFilter final : public FlowFilter {
   TileGrid grid_;
   IndexFilter index_;
   std::deque<Planned> planned_;
+  std::vector<Doubted> doubted_;
   bool on_ = false;
   bool pooled_ = false;
   double prior_recall_;

@@ -113,13 +113,16 @@ TEST(LearningFilter, SwitchesOffWhenPeopleAppearWhereItDoesNotLook) {
   LearningFilter filter({.full_look_share = 0.2});
   RunOn(filter, 7, 800);
   ASSERT_TRUE(filter.on());
-  // From now on somebody else stands in another cell in each frame.
+  // From now on others stand in other cells, eight frames long.
   Rng rng(1);
   bool switched_off = false;
+  Detections people;
   for (std::uint64_t t = 800; t < 1400 && !switched_off; ++t) {
     const LookPlan plan = filter.Plan(FrameId{t}, Walks::TimeOf(t));
-    Detections people;
-    for (int i = 0; i < 5; ++i) {
+    if (t % 8 == 0) {
+      people.clear();
+    }
+    while (people.size() < 5) {
       const auto x = static_cast<float>(rng.Uniform(0, 1920));
       const auto y = static_cast<float>(rng.Uniform(0, 1080));
       people.push_back({.box = {x - 5, y - 9, x + 5, y + 9}, .score = 1});
@@ -128,6 +131,22 @@ TEST(LearningFilter, SwitchesOffWhenPeopleAppearWhereItDoesNotLook) {
     switched_off = !filter.on();
   }
   EXPECT_TRUE(switched_off);
+}
+
+TEST(LearningFilter, IsNotKeptOffByBoxesOfNothing) {
+  LearningFilter filter;
+  filter.SetGrid(kGrid);
+  Walks walks(kGrid, 8);
+  Rng rng(2);
+  for (std::uint64_t t = 0; t < 1500; ++t) {
+    Detections found = walks.Next();
+    const auto x = static_cast<float>(rng.Uniform(0, 1920));
+    const auto y = static_cast<float>(rng.Uniform(0, 1080));
+    found.push_back({.box = {x - 8, y - 20, x + 8, y + 20}, .score = 1});
+    const LookPlan plan = filter.Plan(FrameId{t}, Walks::TimeOf(t));
+    filter.Observe(ResultOf(kGrid, FrameId{t}, Walks::TimeOf(t), plan, found));
+  }
+  EXPECT_TRUE(filter.on());
 }
 
 TEST(LearningFilter, GoesOnWithItsState) {
