@@ -37,7 +37,7 @@ class PaperHode : public ::testing::Test {
     setting_ = folder_.Write(
         "setting.yaml",
         std::string("planner: [infer-4k, hode-printed, hode]\n"
-                    "tracks: synthetic:people=8,frames=80,far-height=60,near-height=160\n"
+                    "tracks: synthetic:people=12,frames=120,far-height=60,near-height=160\n"
                     "frame: 2048x1024\nseed: 3\n") +
             kNodes);
   }
@@ -69,7 +69,8 @@ const json& Figure(const json& all, const std::string& name) {
 
 TEST_F(PaperHode, PrintsEveryFigureAsTableChartAndPicture) {
   const std::string out = folder_ / "out";
-  const ProgramResult result = Quick({"--json", "-o", out});
+  const ProgramResult result =
+      Hode({setting_, "--epochs", "10", "--episodes", "1", "--json", "-o", out});
   ASSERT_EQ(result.status, 0) << result.err;
   const json all = json::parse(result.out);
   for (const char* const name : {"fig2", "fig3", "fig8", "fig9", "fig10", "fig11", "fig11_fixed",
@@ -99,12 +100,16 @@ TEST_F(PaperHode, PrintsEveryFigureAsTableChartAndPicture) {
   EXPECT_THAT(all["about"][0].get<std::string>(), HasSubstr("--seed 3"));
 
   const json& eleven = Figure(all, "fig11")["rows"];
-  for (const json& row : eleven) {
-    if (row["planner"] == "hode" && row["scene"] != "paper: PANDA") {
-      EXPECT_GT(row["x infer-4k"].get<double>(), 1);
-      EXPECT_GT(row["AP50 %"].get<double>(), 20);
-      EXPECT_LE(row["AP50 %"].get<double>(), 100);
-    }
+  // A frame is 8 tiles of 512x512: whole, it takes 2 + 8 * 18 ms at one node, 4 + 8 * 36 at the
+  // other.
+  const double both = 1e3 / 146 + 1e3 / 292;
+  EXPECT_NEAR(eleven[0]["fps"].get<double>(), both, .15 * both);
+  EXPECT_DOUBLE_EQ(eleven[0]["x infer-4k"].get<double>(), 1);
+  for (const json& row : {eleven[0], eleven[1], eleven[2]}) {
+    EXPECT_EQ(row["scene"], "synthetic");
+    EXPECT_GT(row["fps"].get<double>(), 0) << row;
+    EXPECT_GT(row["AP50 %"].get<double>(), 20) << row;
+    EXPECT_LE(row["AP50 %"].get<double>(), 100);
   }
   const json& last = eleven.back();
   EXPECT_EQ(last["scene"], "paper: PANDA");
@@ -113,9 +118,8 @@ TEST_F(PaperHode, PrintsEveryFigureAsTableChartAndPicture) {
     EXPECT_GE(row["mean"].get<double>(), 0);
     EXPECT_LE(row["mean"].get<double>(), 100);
   }
-  // A frame of 2048x1024 at 20 ms per 512x512, of which 2 ms are fixed, takes 2 + 8 * 18 ms.
   EXPECT_DOUBLE_EQ(Figure(all, "fig3")["rows"][0]["512x512 tile ms"].get<double>(), 20);
-  EXPECT_EQ(Figure(all, "fig8")["rows"].size(), 2U);
+  EXPECT_EQ(Figure(all, "fig8")["rows"].size(), 10U);
 }
 
 TEST_F(PaperHode, PrintsTheSameForTheSameSeedButForMeasuredTimes) {
@@ -186,8 +190,7 @@ TEST_F(PaperHode, SaysWhatIsWrongInOneLine) {
       {{setting_, "--figure", "3", "--recording", "1K=" + (folder_ / "no.rec")}, 3, "no.rec"},
       {{setting_, "--judged-from", "1"}, 2, "judged-from must be in [0, 1)"},
       {{setting_, "--figure", "3", "-o", setting_ + "/inside"}, 3, "cannot make the folder"},
-      {{setting_, "--picture", "x"}, 2,
-       "is not FRAME=FILE"},
+      {{setting_, "--picture", "x"}, 2, "is not FRAME=FILE"},
   };
   for (const auto& c : cases) {
     const ProgramResult result = Hode(c.words);

@@ -626,6 +626,11 @@ std::optional<double> MeanIfAny(const std::vector<double>& values) {
   return values.empty() ? std::nullopt : std::optional<double>(MeanOf(values));
 }
 
+/// From which frame on a filter skipped tiles.
+FigureCell OnSince(const PlannerRun& run) {
+  return run.on_since ? FigureCell(static_cast<double>(*run.on_since), 0) : FigureCell("never");
+}
+
 PaperFigure FigureEleven(const Study& study) {
   PaperFigure figure{
       .name = "fig11",
@@ -735,9 +740,10 @@ PaperFigure FigureEleven(const Study& study) {
 
 /// Figure 11's speeds once more with other fixed parts of an inference, 4K images taking as long.
 Expected<PaperFigure> Sensitivity(Study& study) {
-  PaperFigure figure{.name = "fig11_fixed",
-                     .title = "Figure 11, how it hangs on the fixed part of an inference",
-                     .header = {"fixed part x", "planner", "fps", "x infer-4k", "AP50 %"}};
+  PaperFigure figure{
+      .name = "fig11_fixed",
+      .title = "Figure 11, how it hangs on the fixed part of an inference",
+      .header = {"fixed part x", "planner", "fps", "x infer-4k", "AP50 %", "filter on from frame"}};
   const Scene& scene = study.scenes.front();
   for (const double factor : {0.5, 2.0}) {
     std::vector<SimulatedNode> nodes = SteadyNodes(study.setting.nodes);
@@ -764,7 +770,7 @@ Expected<PaperFigure> Sensitivity(Study& study) {
       }
       figure.rows.push_back({FigureCell(factor, 1), name, FigureCell(run->judged.fps, 2),
                              FigureCell(base ? std::optional(run->judged.fps / *base) : base, 2),
-                             FigureCell(Times100(run->judged.ap), 1)});
+                             FigureCell(Times100(run->judged.ap), 1), OnSince(*run)});
     }
   }
   figure.notes = {"modelled, scene " + scene.name +
@@ -826,7 +832,7 @@ Expected<PaperFigure> FigureThirteen(Study& study) {
   PaperFigure figure{.name = "fig13",
                      .title = "Figure 13. Schedulers while the nodes' power changes",
                      .header = {"scene", "planner, scheduler", "fps", "x salbs", "AP50 %", "p50 ms",
-                                "p95 ms", "dealt out by"}};
+                                "p95 ms", "filter on from frame", "dealt out by"}};
   const auto specs = ScheduledPlanners(study);
   if (!specs) {
     return tl::unexpected(specs.error());
@@ -844,9 +850,10 @@ Expected<PaperFigure> FigureThirteen(Study& study) {
     totals.x.names.push_back(spec.name);
   }
   aps.x.names = totals.x.names;
+  std::map<std::string, PlannerMeans> means;
   int scene_style = 1;
   for (const Scene& scene : study.scenes) {
-    std::map<std::string, double> salbs;  // by planner
+    std::map<std::string, double> salbs;  // fps by planner
     ChartSeries fps{.label = scene.name, .style = scene_style, .line = false};
     ChartSeries ap{.label = scene.name, .style = scene_style++, .line = false};
     for (std::size_t s = 0; s < specs->size(); ++s) {
@@ -861,15 +868,21 @@ Expected<PaperFigure> FigureThirteen(Study& study) {
       }
       std::string by;
       for (const auto& [who, frames] : run->whole.decided_by) {
-        by += (by.empty() ? "" : ", ") + who + " " +
+        by += (by.empty() ? "" : ", ") + (who.empty() ? std::string("no region") : who) + " " +
               Percent(static_cast<double>(frames) / static_cast<double>(run->whole.frames), 0) +
               " %";
       }
-      figure.rows.push_back({scene.name, spec.name, FigureCell(run->whole.fps, 2),
-                             FigureCell(run->whole.fps / salbs[planner], 3),
-                             FigureCell(Times100(run->judged.ap), 1),
-                             FigureCell(ToMilliseconds(run->whole.times.p50), 1),
-                             FigureCell(ToMilliseconds(run->whole.times.p95), 1), by});
+      figure.rows.push_back(
+          {scene.name, spec.name, FigureCell(run->whole.fps, 2),
+           FigureCell(run->whole.fps / salbs[planner], 3), FigureCell(Times100(run->judged.ap), 1),
+           FigureCell(ToMilliseconds(run->whole.times.p50), 1),
+           FigureCell(ToMilliseconds(run->whole.times.p95), 1), OnSince(*run), by});
+      PlannerMeans& mean = means[spec.name];
+      mean.fps.push_back(run->whole.fps);
+      mean.times.push_back(run->whole.fps / salbs[planner]);
+      if (run->judged.ap) {
+        mean.ap.push_back(100 * *run->judged.ap);
+      }
       fps.points.push_back(At(s, run->whole.fps));
       if (run->judged.ap) {
         ap.points.push_back(At(s, 100 * *run->judged.ap));
@@ -882,6 +895,15 @@ Expected<PaperFigure> FigureThirteen(Study& study) {
     }
     totals.series.push_back(std::move(fps));
     aps.series.push_back(std::move(ap));
+  }
+  for (const PlannerSpec& spec : *specs) {
+    if (study.scenes.size() > 1) {
+      const PlannerMeans& mean = means[spec.name];
+      figure.rows.push_back({"mean of scenes", spec.name, FigureCell(MeanIfAny(mean.fps), 2),
+                             FigureCell(MeanIfAny(mean.times), 3),
+                             FigureCell(MeanIfAny(mean.ap), 1)});
+      figure.rows.back().resize(figure.header.size(), FigureCell("-"));
+    }
   }
   figure.notes = {
       "Modelled; the nodes' power changes as `power`, `slow-*` and `outages` of the setting say, "
@@ -1028,7 +1050,8 @@ std::string CountsOf(const TilesRecord& tiles) {
     return std::to_string(std::count(tiles.cells.begin(), tiles.cells.end(), letter));
   };
   return "green: " + count('#') + " tiles kept, red: " + count('.') +
-         " skipped, yellow: " + count('?') + " probed";
+         " skipped, yellow: " + count('?') + " probed" +
+         (tiles.reason.empty() ? "" : " (" + tiles.reason + ")");
 }
 
 /// The tracks up to that frame, or, where too little stands before it, what comes after it, played
@@ -1059,7 +1082,8 @@ Expected<Tracks> TracksUpTo(const Tracks& tracks, long number, bool& backwards) 
   return cut;
 }
 
-Expected<ExamplePicture> DrawPicture(Study& study, const Scene& scene, const std::string& text) {
+Expected<ExamplePicture> DrawPicture(Study& study, const Scene& scene, const std::string& text,
+                                     const std::string& planner) {
   const auto named = ParsePicture(text);
   if (!named) {
     return tl::unexpected(named.error());
@@ -1085,17 +1109,17 @@ Expected<ExamplePicture> DrawPicture(Study& study, const Scene& scene, const std
   }
   cut.boxes = std::move(*boxes);
   const auto run =
-      Run(study, cut, PlannerOf(study, "hode").value(), SteadyNodes(study.setting.nodes));
+      Run(study, cut, PlannerOf(study, planner).value(), SteadyNodes(study.setting.nodes));
   if (!run) {
     return tl::unexpected(run.error());
   }
   const TilesRecord& tiles = run->last.tiles.value();
   const std::string frame = std::to_string(number);
-  const std::string what = scene.name + " frame " + frame + ": " + CountsOf(tiles) +
+  const std::string what = scene.name + " frame " + frame + ", " + planner + ": " + CountsOf(tiles) +
                            "; the filter saw " + std::to_string(tracks->frames.size() - 1) +
                            " frames " + (backwards ? "after it, played backwards" : "before it") +
                            "; boxes modelled, score >= 0.3";
-  return ExamplePicture{"fig10_" + frame, what,
+  return ExamplePicture{"fig10_" + frame + "_" + planner, what,
                         DrawTiles(picture->view(), MakeTileGrid(scene.flow.grid.frame, tiles.tile),
                                   tiles.cells, Surer(run->last.detections, 0.3F), CountsOf(tiles))};
 }
@@ -1107,11 +1131,13 @@ Expected<PaperFigure> FigureTen(Study& study) {
   std::vector<ExamplePicture> pictures;
   if (!study.flags.pictures.empty()) {
     for (const std::string& text : study.flags.pictures) {
-      auto drawn = DrawPicture(study, study.scenes.front(), text);
-      if (!drawn) {
-        return tl::unexpected(drawn.error());
+      for (const char* const planner : {"hode-printed", "hode"}) {
+        auto drawn = DrawPicture(study, study.scenes.front(), text, planner);
+        if (!drawn) {
+          return tl::unexpected(drawn.error());
+        }
+        pictures.push_back(std::move(*drawn));
       }
-      pictures.push_back(std::move(*drawn));
     }
   } else {
     for (const PlannerRun& run : study.runs) {
