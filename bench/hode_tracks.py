@@ -2,7 +2,7 @@
 """The second paper's experiment on recorded tracks, simulated: whole 4K frames, the paper's HODE as
 printed, and ours, over the same five nodes, scene by scene.
 
-    bench/hode_tracks.py build/nearfar examples/paper-hode.yaml ../shared/assets/tracks [--frames N]
+    bench/hode_tracks.py build/nearfar bench/hode_nodes.yaml ../shared/assets/tracks [--frames N]
 
 Detectors, nodes and links stand in the YAML. Every scene runs at 10 frames of its own time per second,
 the next frame as soon as there is room; the flow filter of ours begins with what it has learned on the
@@ -21,8 +21,7 @@ SCENES = {
     "MOT": ["MOT17_gt/*.gt.txt.gz", "MOT20_boosttrack/*.txt.gz"],
 }
 # Ours as it is compared here; the paper's planners run as they are printed.
-OURS = ["--tile", "384", "--padding-reach", "0.75", "--overview", "960", "--person-score", "0.6",
-        "--target-recall", "0.95"]
+OURS = ["--tile", "384", "--person-score", "0.6", "--target-recall", "0.95"]
 
 
 def simulate(args, scene, planner, flags):
