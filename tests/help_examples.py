@@ -18,7 +18,7 @@ def checkout(folder, program, source):
     """Lays out a folder as a built checkout; what is written there stays there."""
     os.makedirs(f"{folder}/build")
     os.symlink(program, f"{folder}/build/nearfar")
-    for name in ("models", "tests"):
+    for name in ("examples", "models", "tests"):
         os.symlink(f"{source}/{name}", f"{folder}/{name}")
 
 
@@ -51,7 +51,7 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         checkout(f"{root}/at", program, source)
         overview = run("build/nearfar --help", f"{root}/at").stdout
-        verbs = re.findall(r"^  (\w+) {2,}\S", overview.partition("Subcommands:")[2], re.MULTILINE)
+        verbs = re.findall(r"^  ([\w-]+) {2,}\S", overview.partition("Subcommands:")[2], re.MULTILINE)
         assert len(verbs) == 15, overview
         check_configuration(f"{root}/at", source)
 

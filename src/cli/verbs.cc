@@ -68,7 +68,7 @@ std::span<const Verb> Verbs() {
            NEARFAR_TWO_RECORDINGS
            "nearfar sweep --near near.rec --far far.rec --truth scene -o curves",
            SetUpSweep},
-      Verb{"paper", "the first paper's tables, printed beside what pairs of yours give",
+      Verb{"paper", "both papers' tables and figures, printed beside what runs of yours give",
            NEARFAR_TWO_RECORDINGS
            "nearfar paper small-big --small 1 --dataset 07 --near near.rec --far far.rec "
            "--truth scene --image-set judge",
