@@ -51,7 +51,15 @@ PeopleTracker::News PeopleTracker::Observe(double seconds, const std::vector<boo
                                            const Detections& people) {
   assert(looked.size() == static_cast<std::size_t>(grid_.cells()));
   News news;
-  // Pairs of a person's forecast and a box within the gate, nearest first.
+  // Pairs of a person's forecast and a box within the gate, nearest first. Boxes from left to right,
+  // so that each person is held against those of his own strip alone.
+  by_x_.clear();
+  for (std::size_t b = 0; b < people.size(); ++b) {
+    if (const float x = (people[b].box.x1 + people[b].box.x2) / 2; std::isfinite(x)) {
+      by_x_.push_back({x, static_cast<std::uint32_t>(b)});
+    }
+  }
+  std::sort(by_x_.begin(), by_x_.end());
   pairs_.clear();
   for (std::size_t p = 0; p < people_.size(); ++p) {
     const FollowedPerson& person = people_[p];
@@ -62,14 +70,17 @@ PeopleTracker::News PeopleTracker::Observe(double seconds, const std::vector<boo
     const double reach = options_.gate * size *
                          std::min<double>(kMostSize, 1 + options_.spread_rate * double{ahead} +
                                                          (person.hits == 1 ? 0.5 : 0));
-    for (std::size_t b = 0; b < people.size(); ++b) {
+    const auto strip = static_cast<float>(1.001 * reach + 1);  // a little more: distance decides
+    for (auto at = std::lower_bound(by_x_.begin(), by_x_.end(), std::pair{x - strip, 0U});
+         at != by_x_.end() && at->first <= x + strip; ++at) {
+      const std::uint32_t b = at->second;
       const Box& box = people[b].box;
-      const float dx = (box.x1 + box.x2) / 2 - x;
+      const float dx = at->first - x;
       const float dy = (box.y1 + box.y2) / 2 - y;
       const float distance = dx * dx + dy * dy;
       if (static_cast<double>(distance) <= reach * reach) {  // false for NaN
-        pairs_.push_back({distance / static_cast<float>(size * size), static_cast<std::uint32_t>(p),
-                          static_cast<std::uint32_t>(b)});
+        pairs_.push_back(
+            {distance / static_cast<float>(size * size), static_cast<std::uint32_t>(p), b});
       }
     }
   }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/detection.h"
@@ -87,7 +88,8 @@ class PeopleTracker {
   std::array<double, kStreak> missed_{};  // the same
   double confirmed_ = 0;
   double refuted_ = 0;
-  std::vector<Pair> pairs_;  // kept for their memory alone, as the next
+  std::vector<std::pair<float, std::uint32_t>> by_x_;  // kept for its memory alone, as the next
+  std::vector<Pair> pairs_;
   std::vector<std::uint32_t> person_of_;
   std::vector<bool> taken_;
 };
