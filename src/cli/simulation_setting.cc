@@ -81,7 +81,9 @@ Expected<PowerStep> ParsePowerStep(std::string_view text) {
 SimulationSetting::SimulationSetting()
     : table_(
           {
-              {"planner", "planners to be run, each over the same frames", &planners, 0, 0, true},
+              {"planner", "planners to be run, each over the same frames: hode, hode-printed, all-tiles, infer-4k, "
+                          "elf, salbs, comp-1 to comp-5",
+               &planners, 0, 0, true},
               {"tracks", "whose people are the frames': a file (MOTChallenge, Stanford Drone, PANDA), or "
                          "synthetic[:people=30,frames=600,seed=1]",
                &tracks},

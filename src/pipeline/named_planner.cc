@@ -15,11 +15,11 @@ constexpr std::array kPlanners = {
     NamedPlannerInfo{"infer-4k", "whole frames, dealt out by speed"},
     NamedPlannerInfo{"elf", "the last boxes grown by 30 %, dealt out by speed"},
     NamedPlannerInfo{"salbs", "hode-printed, dealt out by speed"},
-    NamedPlannerInfo{"comp-1", "hode-printed that drops what was empty one frame ago, and so on"},
-    NamedPlannerInfo{"comp-2", ""},
-    NamedPlannerInfo{"comp-3", ""},
-    NamedPlannerInfo{"comp-4", ""},
-    NamedPlannerInfo{"comp-5", ""},
+    NamedPlannerInfo{"comp-1", "hode-printed that drops what was empty one frame ago"},
+    NamedPlannerInfo{"comp-2", "the same, two frames ago"},
+    NamedPlannerInfo{"comp-3", "the same, three frames ago"},
+    NamedPlannerInfo{"comp-4", "the same, four frames ago"},
+    NamedPlannerInfo{"comp-5", "the same, five frames ago"},
 };
 
 }  // namespace
